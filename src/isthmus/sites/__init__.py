@@ -1,0 +1,1 @@
+"""Sites: the driver contract, and one folder for each technology that can host nodes."""
