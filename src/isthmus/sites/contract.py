@@ -14,10 +14,15 @@ for each of them:
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar, runtime_checkable
+
+from isthmus.topology import MachineWant as MachineWant
+from isthmus.topology import Offer as Offer
 
 GIB = 1024**3
 
@@ -41,16 +46,22 @@ class Ref:
         return f"{label(self.node)}-{self.index}"
 
 
-def label(text: str, limit: int = 34) -> str:
-    """``text`` as a DNS label; names that only differ in other characters stay apart by a digest."""
-    import hashlib
+_TIDY = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+_TAKEN = re.compile(r"xn--.*|(?:.*-)?x[0-9a-f]{12}")
+"""What has a meaning in the DNS already, and what a digest looks like."""
 
-    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower()).strip("-")
-    if plain == text and len(plain) <= limit:
-        return plain
-    if plain == text.replace("_", "-") and len(plain) <= limit and "-" not in text:
-        return plain
-    return f"{plain[: limit - 7]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+def label(text: str, limit: int = 34) -> str:
+    """``text`` as a DNS label (RFC 1123): itself, with ``_`` as ``--``, or a prefix and a digest.
+
+    Different texts have different labels: ``--`` and an ending that looks like a digest never stay.
+    """
+    tidy = text.replace("_", "--")
+    if _TIDY.fullmatch(text) and len(tidy) <= limit and not _TAKEN.fullmatch(tidy):
+        return tidy
+    prefix = re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[: limit - 14].rstrip("-")
+    digest = "x" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{prefix}-{digest}" if prefix else digest
 
 
 class State(StrEnum):
@@ -60,43 +71,6 @@ class State(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class MachineWant:
-    """What a template asks of a machine. ``None`` means that it does not care.
-
-    ``memory`` and ``disk`` are bytes. ``image`` is what the template wrote (a name, or a URL whose
-    meaning the driver knows); ``os`` holds the properties of the ``os`` capability.
-    """
-
-    cpus: float | None = None
-    memory: int | None = None
-    disk: int | None = None
-    flavour: str | None = None
-    image: str | None = None
-    os: Mapping[str, str] = field(default_factory=dict)
-    gpus: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a site would give for a node, or why it would not.
-
-    ``price`` is per hour in ``currency``; ``quota_left`` is how many more of these would fit, None
-    when the site does not say.
-    """
-
-    site: str
-    flavour: str
-    image: str
-    cpus: float
-    memory: int
-    disk: int | None = None
-    price: float = 0.0
-    currency: str = "EUR"
-    quota_left: int | None = None
-    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +242,8 @@ class Job:
     """One run of one operation on one machine, as the configure layer hands it over.
 
     ``files`` maps paths relative to the run's folder to contents; ``entry`` is the one to run.
-    ``env`` holds the inputs, secrets included, and must never reach an argv.
+    ``env`` holds the inputs as text and ``variables`` the same as plain JSON (what a playbook gets);
+    both may hold secrets and must never reach an argv.
     """
 
     label: str
@@ -276,6 +251,7 @@ class Job:
     files: Mapping[str, bytes]
     env: Mapping[str, str]
     timeout: float
+    variables: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""Whether the server lives, is ready for work, and which version it is. No token needed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from isthmus.api.encode import answer
+from isthmus.errors import Busy
+
+router = APIRouter(tags=["health"])
+log = logging.getLogger(__name__)
+Check = Callable[[], Awaitable[None]]
+"""Raises while the server could not do its work, because its database is gone for instance."""
+
+
+@router.get("/healthz", summary="Whether the process lives")
+async def live() -> Response:
+    return answer({"status": "live"})
+
+
+@router.get("/readyz", summary="Whether it can do its work")
+async def ready(request: Request) -> Response:
+    check: Check = request.app.state.check
+    try:
+        await check()
+    except Exception as error:
+        # Whatever is wrong, the answer is the same; the log has the cause.
+        log.warning("not ready: %s", error)
+        raise Busy("The server is not ready.", retry_after=2, code="not-ready") from error
+    return answer({"status": "ready"})
+
+
+@router.get("/v1/version", summary="Tell the version")
+async def version() -> Response:
+    return answer({"name": "isthmus", "version": importlib.metadata.version("isthmus"), "api": ["v1"]})

@@ -1,0 +1,63 @@
+"""Templates before anything is made: the catalogue, validation, plans."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from isthmus.api.auth import Who
+from isthmus.api.bodies import DeploymentBody, ValidateBody
+from isthmus.api.encode import answer, answer_items
+from isthmus.api.json_route import JsonRoute
+from isthmus.api.routes.common import ServiceDep, problems
+from isthmus.views import DiagnosticView, PlanView, TemplateView
+
+router = APIRouter(route_class=JsonRoute, tags=["templates"])
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateList:
+    items: Sequence[TemplateView]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """`valid` unless a diagnostic is an error."""
+
+    valid: bool
+    diagnostics: Sequence[DiagnosticView]
+
+
+@router.get("/catalogue", summary="List the catalogue", response_model=TemplateList, responses=problems())
+async def list_catalogue(service: ServiceDep, who: Who) -> Response:
+    return answer_items(await service.catalogue())
+
+
+@router.get(
+    "/catalogue/{name}",
+    summary="Show a template with its form",
+    response_model=TemplateView,
+    responses=problems(404),
+)
+async def show_template(name: str, service: ServiceDep, who: Who) -> Response:
+    return answer(await service.template(name))
+
+
+@router.post("/validate", summary="Validate a template", response_model=Validation, responses=problems(413))
+async def validate_template(body: ValidateBody, service: ServiceDep, who: Who) -> Response:
+    """All that is wrong with a template, or worth a warning, at once. A bad template is no error here."""
+    source = await asyncio.to_thread(body.template.source)
+    found = await service.validate(source, body.inputs)
+    return answer(Validation(not any(d.severity == "error" for d in found), found))
+
+
+@router.post("/plans", summary="Plan a new deployment", response_model=PlanView, responses=problems(404, 413))
+async def plan_deployment(body: DeploymentBody, service: ServiceDep, who: Who) -> Response:
+    """What a create with the same body would do. Nothing is touched."""
+    source = await asyncio.to_thread(body.template.source)
+    name = body.name or ""
+    return answer(await service.plan(who, source, name=name, inputs=body.inputs, site=body.site))

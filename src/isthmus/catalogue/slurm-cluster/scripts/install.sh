@@ -1,0 +1,126 @@
+#!/bin/bash
+# Installs Slurm for one role and leaves it stopped, disabled and without keys, fit to be an image.
+#   role        controller or worker
+#   accounting  true: slurmdbd and MariaDB too (controller)
+#   rest_api    true: slurmrestd (controller) and the JWT plugin (both) too
+set -euo pipefail
+
+packages_of_role() {
+    case $role in
+        controller) echo slurmctld slurm-client munge python3-minimal ;;
+        worker) echo slurmd slurm-client munge python3-minimal ;;
+    esac
+    if [[ $rest_api == true ]]; then echo slurm-wlm-jwt-plugin; fi
+    if [[ $role$rest_api == controllertrue ]]; then echo slurmrestd; fi
+    if [[ $role$accounting == controllertrue ]]; then echo slurmdbd slurm-wlm-mysql-plugin mariadb-server; fi
+}
+
+install_packages() {
+    export DEBIAN_FRONTEND=noninteractive
+    # A daemon that its package starts would run unconfigured; an administrator's own policy stays.
+    if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod 755 /usr/sbin/policy-rc.d
+    fi
+    apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Languages=none update
+    # A machine that dies while it installs is made anew, so nothing has to be synced to disk.
+    # shellcheck disable=SC2046
+    apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io \
+        --no-install-recommends install $(packages_of_role)
+}
+
+# slurmd waits for the controller by itself, and tries again until the controller knows it: a worker
+# needs nobody to start it in the right order, today or after a power cut. Each wait is short, because
+# a boot is not over before it.
+let_worker_wait() {
+    mkdir -p /etc/systemd/system/slurmd.service.d
+    cat >/etc/systemd/system/slurmd.service.d/20-join.conf <<'UNIT'
+[Unit]
+StartLimitIntervalSec=0
+
+[Service]
+ExecStartPre=/usr/local/sbin/await-slurmctld ${SLURMCTLD_ADDRESS}
+Restart=on-failure
+RestartSec=200ms
+UNIT
+    cat >/usr/local/sbin/await-slurmctld <<'SCRIPT'
+#!/bin/bash
+# Succeeds when slurmctld listens at address $1; gives up after three seconds.
+for _ in {1..60}; do
+    if (exec 3<>"/dev/tcp/$1/6817") 2>/dev/null; then exit 0; fi
+    sleep 0.05
+done
+echo "no slurmctld at $1 yet"
+exit 1
+SCRIPT
+    chmod 755 /usr/local/sbin/await-slurmctld
+}
+
+# Jobs find each other by host name where no DNS knows the machines: every machine keeps the names of
+# the cluster in /etc/hosts, as slurm.conf has them, which workers get from the controller.
+keep_names() {
+    cat >/usr/local/sbin/slurm-hosts <<'SCRIPT'
+#!/bin/bash
+# Rewrites the part of /etc/hosts between the markers with the machines named in slurm.conf.
+for conf in /etc/slurm/slurm.conf /run/slurm/conf/slurm.conf; do [[ -r $conf ]] && break; done
+[[ -r $conf ]] || exit 0
+others=$(sed '/^# slurm begin$/,/^# slurm end$/d' /etc/hosts)
+names=$(sed -nE 's/^NodeName=([^ ]+) NodeAddr=([^ ]+).*/\2 \1/p; s/^SlurmctldHost=([^(]+)\(([^)]+)\).*/\2 \1/p' "$conf")
+# Written in place: in a container /etc/hosts is a mount and cannot be renamed over.
+printf '%s\n' "$others" '# slurm begin' "$names" '# slurm end' >/etc/hosts
+SCRIPT
+    chmod 755 /usr/local/sbin/slurm-hosts
+    cat >/etc/systemd/system/slurm-hosts.service <<'UNIT'
+[Unit]
+Description=Names of the Slurm cluster in /etc/hosts
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/slurm-hosts
+UNIT
+    cat >/etc/systemd/system/slurm-hosts.path <<'UNIT'
+[Unit]
+Description=Watch for changes of slurm.conf
+
+[Path]
+PathChanged=/etc/slurm/slurm.conf
+PathChanged=/var/lib/slurm/slurmd/conf-cache/slurm.conf
+Unit=slurm-hosts.service
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+serve_rest_api() {
+    getent passwd slurmrestd >/dev/null || useradd --system --no-create-home --shell /usr/sbin/nologin slurmrestd
+    mkdir -p /etc/systemd/system/slurmrestd.service.d
+    # It refuses to run as root or as slurm; containers forbid the unshare() that it would like.
+    cat >/etc/systemd/system/slurmrestd.service.d/20-jwt.conf <<'UNIT'
+[Service]
+User=slurmrestd
+Group=slurmrestd
+Environment=SLURM_JWT=daemon SLURMRESTD_SECURITY=disable_unshare_sysv,disable_unshare_files
+ExecStart=
+ExecStart=/usr/sbin/slurmrestd -a rest_auth/jwt 0.0.0.0:6820
+UNIT
+}
+
+# What an image must not hold: services that start by themselves, keys, lists that grow old.
+leave_fit_for_an_image() {
+    local unit
+    for unit in munge slurmctld slurmd slurmdbd slurmrestd mariadb; do
+        if [[ -e /usr/lib/systemd/system/$unit.service ]]; then systemctl --quiet --no-reload disable --now "$unit"; fi
+    done
+    rm -f /etc/munge/munge.key
+    apt-get clean
+    rm -rf /var/lib/apt/lists/*
+    systemctl daemon-reload
+}
+
+install_packages
+keep_names
+if [[ $role == worker ]]; then let_worker_wait; fi
+if [[ $role$rest_api == controllertrue ]]; then serve_rest_api; fi
+leave_fit_for_an_image

@@ -1,0 +1,136 @@
+"""``isthmus deploy`` and ``isthmus update``: plan, ask, do, and watch it become real."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isthmus.cli.commands.templates import change_body, deployment_body, plan_change
+from isthmus.cli.context import connect
+from isthmus.cli.failures import CONFLICT, Failure
+from isthmus.cli.options import Detach, InputFile, Json, Name, Set, Yes
+from isthmus.cli.output import emit, emit_line, note, on_terminal, say, span
+
+if TYPE_CHECKING:
+    from isthmus.cli.client import Client
+
+
+def deploy(
+    ctx: typer.Context,
+    template: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TEMPLATE", help="A name of the catalogue, or the path of a file, folder or CSAR (./NAME)."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Its name; made up if missing.")] = None,
+    pairs: Set = None,
+    inputs: InputFile = None,
+    site: Annotated[str | None, typer.Option(help="Site to use; chosen if missing.")] = None,
+    yes: Yes = False,
+    detach: Detach = False,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="NAME", help="Go on with one that failed or was cancelled.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Deploy a template: show the plan, ask, do it, wait until it runs.
+
+    With --json nothing is asked: events come as lines, and the deployment as the last one.
+    """
+    if (template is None) == (resume is None):
+        raise typer.BadParameter("give a TEMPLATE, or --resume NAME")
+    client = connect(ctx)
+    if resume is not None:
+        if name or pairs or inputs or site:
+            raise typer.BadParameter("--resume changes nothing; `isthmus update` does")
+        from isthmus.cli.progress import last_event
+
+        after = last_event(client, resume)
+        made = client.post(f"/deployments/{resume}/resume")
+    else:
+        after = 0
+        made = _create(client, deployment_body(template or "", name, pairs, inputs, site), yes, as_json)
+    _watch(client, made, after, detach, as_json)
+
+
+def _create(client: Client, body: dict[str, Any], yes: bool, as_json: bool) -> Any:
+    from uuid import uuid4
+
+    if not as_json:
+        confirm(client.post("/plans", body), yes)
+    # The key makes it safe to send the request again when its answer was lost.
+    return client.post("/deployments", body, **{"Idempotency-Key": f'"{uuid4()}"'})
+
+
+def update(
+    ctx: typer.Context,
+    name: Name,
+    template: Annotated[
+        str | None, typer.Argument(metavar="[TEMPLATE]", help="As for deploy; kept if missing.")
+    ] = None,
+    pairs: Set = None,
+    inputs: InputFile = None,
+    yes: Yes = False,
+    detach: Detach = False,
+    as_json: Json = False,
+) -> None:
+    """Change inputs or template: show the plan, ask, do it. Only what differs is touched."""
+    from isthmus.cli.progress import last_event
+
+    client = connect(ctx)
+    body = change_body(template, pairs, inputs)
+    before = client.get(f"/deployments/{name}")
+    if not as_json:
+        confirm(plan_change(client, name, body), yes)
+    after = last_event(client, before["id"])
+    # What was shown is what will be done: not on top of somebody else's change.
+    headers = {"If-Match": f'"{before["version"]}"'}
+    changed = client.call("PATCH", f"/deployments/{before['id']}", json=body, headers=headers)
+    _watch(client, changed, after, detach, as_json)
+
+
+def confirm(plan: Mapping[str, Any], yes: bool) -> None:
+    """Show a plan, and on a terminal ask whether to go on."""
+    from isthmus.cli.render import show_plan
+
+    show_plan(plan)
+    if yes or not (on_terminal() and sys.stdin.isatty()):
+        return
+    if not typer.confirm("Go on?", default=True):
+        raise Failure("Nothing was done.", code=CONFLICT)
+
+
+def _watch(client: Client, deployment: Mapping[str, Any], after: int, detach: bool, as_json: bool) -> None:
+    from isthmus.cli.progress import finish
+    from isthmus.cli.render import show_values
+
+    if detach:
+        if as_json:
+            emit(deployment)
+        else:
+            say(deployment["name"])
+            note(f"isthmus events -f {deployment['name']} follows it.")
+        return
+    if not as_json:
+        note(f"{deployment['name']}: Ctrl-C leaves it to the server.")
+    wanted = "stopped" if deployment["phase"] in ("stopping", "stopped") else "running"
+    finish(client, deployment, after, wanted, as_json)
+    view = client.get(f"/deployments/{deployment['id']}")
+    if as_json:
+        emit_line(view)
+        return
+    _show_times(client, deployment["id"], after)
+    show_values(view["outputs"])
+
+
+def _show_times(client: Client, number: str, after: int) -> None:
+    """What took longest, so that one sees where the time went."""
+    events = client.get(f"/deployments/{number}/events", after=after, limit=1000)["items"]
+    done = [e for e in events if e["kind"] == "action.done" and e["seconds"] is not None]
+    longest = sorted(sorted(done, key=lambda e: -e["seconds"])[:8], key=lambda e: e["id"])
+    for event in longest:
+        note(f"  {span(event['seconds']):>10}  {event['message']}")

@@ -1,0 +1,124 @@
+"""What a person names on the command line, as the API wants it: templates and inputs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isthmus.cli.failures import USAGE, Failure
+
+if TYPE_CHECKING:
+    from isthmus.tosca import Bundle
+
+_MOST_FILES = 2_000
+_MOST_BYTES = 64 * 1024**2
+
+
+def is_path(text: str) -> bool:
+    """Whether a template argument is a path; a plain word is a name of the catalogue."""
+    return "/" in text or Path(text).suffix.lower() in (".yaml", ".yml", ".zip", ".csar")
+
+
+def template_body(text: str) -> dict[str, Any]:
+    """The ``template`` member of a request: a catalogue name, or the files of a path as a CSAR."""
+    if not is_path(text):
+        return {"catalogue": text}
+    return {"archive": base64.b64encode(read_bundle(text).to_zip()).decode()}
+
+
+def read_bundle(text: str) -> Bundle:
+    """The template at a path: a file with what it imports and runs, a folder, a CSAR."""
+    from isthmus.library import views
+    from isthmus.tosca import Bundle, BundleError
+
+    path = Path(text)
+    if not path.exists():
+        raise Failure(f"There is no file {text}.", code=USAGE)
+    try:
+        return Bundle.from_zip(_zip(path)) if path.is_dir() else Bundle.from_path(path)
+    except BundleError as error:
+        raise Failure(
+            f"{text} cannot be read as a template.",
+            code=USAGE,
+            diagnostics=[asdict(d) for d in views(error.diagnostics)],
+        ) from None
+    except OSError as error:
+        raise Failure(f"{text} cannot be read.", code=USAGE, detail=str(error)) from None
+
+
+def _zip(folder: Path) -> bytes:
+    """A folder as a CSAR; hidden files and links stay behind."""
+    buffer, total = io.BytesIO(), 0
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for count, file in enumerate(_files(folder), 1):
+            total += file.stat().st_size
+            if count > _MOST_FILES or total > _MOST_BYTES:
+                raise Failure(f"{folder} holds too much for a template.", code=USAGE)
+            archive.writestr(file.relative_to(folder).as_posix(), file.read_bytes())
+    return buffer.getvalue()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or entry.is_symlink():
+            continue
+        if entry.is_dir():
+            yield from _files(entry)
+        elif entry.is_file():
+            yield entry
+
+
+def read_inputs(file: Path | None, pairs: Sequence[str] | None) -> dict[str, Any]:
+    """Inputs out of ``--inputs`` and, over them, ``--set``."""
+    return {**(_read_file(file) if file else {}), **parse_pairs(pairs or ())}
+
+
+def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
+    """``KEY=VALUE``, the value read as YAML."""
+    inputs = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not key or not equals:
+            raise Failure(f"--set {pair}: KEY=VALUE is wanted.", code=USAGE)
+        inputs[key] = _parse(text, f"--set {key}")
+    return inputs
+
+
+def _read_file(file: Path) -> Mapping[str, Any]:
+    try:
+        value = _parse(file.read_text(), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"{file} cannot be read.", code=USAGE, detail=str(error)) from None
+    if not isinstance(value, dict):
+        raise Failure(f"{file} must hold inputs by name.", code=USAGE)
+    return value
+
+
+def _parse(text: str, where: str) -> Any:
+    import yaml
+
+    loader = yaml.SafeLoader(text)
+    # YAML as JSON knows it: a date stays the text that it is.
+    loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+        for first, rules in loader.yaml_implicit_resolvers.items()
+    }
+    try:
+        return _plain(loader.get_single_data(), where)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise Failure(f"{where} is not YAML.", code=USAGE, detail=str(error)) from None
+    finally:
+        loader.dispose()
+
+
+def _plain(value: Any, where: str) -> Any:
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError):
+        raise Failure(f"{where} holds what JSON cannot say.", code=USAGE) from None

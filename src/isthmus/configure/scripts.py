@@ -1,0 +1,234 @@
+"""Runs a script on a machine as root, in one SSH exec, and brings back its lines, exit code and outputs.
+
+The remote command is constant. The program that surrounds the script (``remote.sh``), its inputs and
+its files come over stdin, which then stays open: when it ends, because the run is cancelled or the server is
+gone, the machine kills the script's process group. ``/run/isthmus.lock`` lets one job at a time run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import posixpath
+import re
+import secrets
+import shlex
+import tarfile
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import asyncssh
+
+from isthmus.configure.connections import Connections
+from isthmus.configure.output import OUTPUTS_LIMIT, Lines, clean_line, parse_outputs
+from isthmus.configure.target import Target
+from isthmus.sites.contract import Job, Result
+from isthmus.sites.errors import Permanent, Unreachable
+
+LOCK_PATIENCE = 3600.0
+"""Seconds that a job waits for another one on the same machine to end."""
+KILL_PATIENCE = 3.0
+"""Seconds that a cancelled run waits for the machine to say that the job is dead."""
+TIMED_OUT = 124
+_BOOTSTRAP = 'sh -c \'IFS= read -r n && p=$(head -c "$n") && eval "$p"\''
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_READONLY = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"})
+
+
+def as_root(target: Target, command: str) -> str:
+    """``command``, a constant of ours, so that root runs it."""
+    return command if target.user == "root" else f"sudo -n {command}"
+
+
+async def run_script(connections: Connections, target: Target, job: Job, line: Callable[[str], None]) -> Result:
+    """Run ``job.entry`` on ``target``; see :meth:`isthmus.configure.Configurator.run_script`."""
+    nonce = secrets.token_hex(16)
+    payload = _payload(job, nonce)
+    async with connections.use(target) as connection:
+        process = await connection.create_process(as_root(target, _BOOTSTRAP), encoding=None)
+        run = _Run(target, job, process, nonce, line)
+        try:
+            return await run.follow(payload)
+        except BaseException:
+            await run.kill()
+            raise
+        finally:
+            process.close()
+
+
+class _Run:
+    """One job while it runs."""
+
+    def __init__(
+        self, target: Target, job: Job, process: asyncssh.SSHClientProcess[bytes], nonce: str,
+        line: Callable[[str], None],
+    ):  # fmt: skip
+        self._target = target
+        self._job = job
+        self._process = process
+        self._lines = Lines(line)
+        self._mark = b"\n" + nonce.encode() + b" "
+        self._errors = b""
+
+    async def follow(self, payload: bytes) -> Result:
+        try:
+            async with asyncio.timeout(LOCK_PATIENCE) as clock, asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(self._send(payload))
+                watching = tasks.create_task(self._watch(clock))
+                result = await self._read()
+                sending.cancel()
+                watching.cancel()
+        except TimeoutError:
+            await self.kill()
+            self._lines.end()
+            return Result(TIMED_OUT, message=f"it was stopped after {self._job.timeout:g} s")
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        return result
+
+    async def kill(self) -> None:
+        """End stdin, at which the machine kills the job, and wait a little for it to say so."""
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+            self._process.stdin.write_eof()
+            async with asyncio.timeout(KILL_PATIENCE):
+                await self._process.wait_closed()
+
+    async def _send(self, payload: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for at in range(0, len(payload), 1 << 18):
+                self._process.stdin.write(payload[at : at + (1 << 18)])
+                await self._process.stdin.drain()
+
+    async def _watch(self, clock: asyncio.Timeout) -> None:
+        """Start the job's own clock when it has the machine for itself; keep what goes wrong before."""
+        while data := await self._process.stderr.read(4096):
+            self._errors = (self._errors + data)[-4096:]
+            if self._errors.startswith(b"begin\n"):
+                self._errors = self._errors[6:]
+                clock.reschedule(asyncio.get_running_loop().time() + self._job.timeout)
+
+    async def _read(self) -> Result:
+        held = b""
+        while data := await self._process.stdout.read(1 << 16):
+            held += data
+            at = held.find(self._mark)
+            if at >= 0:
+                self._lines.feed(held[:at])
+                self._lines.end()
+                return await self._finish(held[at + len(self._mark) :])
+            keep = _overlap(held, self._mark)
+            self._lines.feed(held[: len(held) - keep])
+            held = held[len(held) - keep :]
+        self._lines.feed(held)
+        self._lines.end()
+        return await self._explain()
+
+    async def _finish(self, rest: bytes) -> Result:
+        while b"\n" not in rest:
+            rest += await self._more()
+        head, _, outputs = rest.partition(b"\n")
+        code, size = map(int, head.split())
+        while len(outputs) < size:
+            outputs += await self._more()
+        if size > OUTPUTS_LIMIT:
+            return Result(code or 1, message=f"the outputs are larger than {OUTPUTS_LIMIT // 1024} KiB")
+        try:
+            values = parse_outputs(outputs[:size].decode(errors="replace"))
+        except ValueError as error:
+            return Result(code or 1, message=f"the outputs cannot be read: {error}")
+        return Result(code, values, "" if code == 0 else self._message(code))
+
+    async def _more(self) -> bytes:
+        data = await self._process.stdout.read(1 << 16)
+        if not data:
+            raise Unreachable(f"{self._target}: the connection was lost at the end of {self._job.label}")
+        return data
+
+    async def _explain(self) -> Result:
+        """The result of a run that ended without its mark."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILL_PATIENCE):
+                await self._process.wait_closed()
+        status = self._process.exit_status
+        if status is None:
+            raise Unreachable(f"{self._target}: the machine went away during {self._job.label}")
+        said = clean_line(self._errors.decode(errors="replace").strip().rpartition("\n")[2])
+        return Result(abs(status) or 1, message=said or "the run was killed on the machine")
+
+    def _message(self, code: int) -> str:
+        said = " / ".join(list(self._lines.tail)[-3:])[-1000:]
+        return f"exit code {code}: {said}" if said else f"exit code {code}"
+
+
+def _overlap(held: bytes, mark: bytes) -> int:
+    """How many bytes at the end of ``held`` may be the beginning of ``mark``."""
+    at = held.rfind(b"\n", max(0, len(held) - len(mark)))
+    return len(held) - at if at >= 0 and mark.startswith(held[at:]) else 0
+
+
+def _payload(job: Job, nonce: str) -> bytes:
+    """What goes over stdin; the order is that of ``remote.sh``."""
+    archive = pack(check_files(job))
+    program, setup = _program(), _setup(job).encode()
+    limit = int(job.timeout + LOCK_PATIENCE) + 10
+    return b"".join([
+        b"%d\n%s" % (len(program), program), b"%s\n%d\n" % (nonce.encode(), limit),
+        b"%d\n%s" % (len(setup), setup), b"%d\n%s" % (len(archive), archive),
+    ])  # fmt: skip
+
+
+@cache
+def _program() -> bytes:
+    return resources.files(__package__).joinpath("remote.sh").read_bytes()
+
+
+def _setup(job: Job) -> str:
+    """Shell text that exports the inputs and sets the command, all of it quoted."""
+    lines = []
+    for name, value in job.env.items():
+        if not _VARIABLE.fullmatch(name) or name in _READONLY:
+            raise Permanent(f"{job.label}: an input cannot be called {name!r} for a script")
+        if "\0" in value:
+            raise Permanent(f"{job.label}: the input {name} holds a NUL character")
+        lines.append(f"export {name}={shlex.quote(value)}\n")
+    command = [*_interpreter(job), "./" + job.entry]
+    return "".join(lines) + f"set -- {shlex.join(command)}\n"
+
+
+def _interpreter(job: Job) -> list[str]:
+    """The words of the entry's shebang (execve(2)); ``/bin/sh`` when it has none."""
+    first = job.files[job.entry].partition(b"\n")[0]
+    if not first.startswith(b"#!"):
+        return ["/bin/sh"]
+    words = first[2:].decode(errors="replace").strip().split(None, 1)
+    if not words or not words[0].startswith("/") or "\0" in words[0]:
+        raise Permanent(f"{job.label}: the first line of {job.entry} names no interpreter")
+    return words
+
+
+def check_files(job: Job) -> Mapping[str, bytes]:
+    """The job's files, once their paths are known to stay in the run's folder; else :class:`Permanent`."""
+    for path in job.files:
+        odd = path.startswith(("/", "..")) or path in (".", "") or "\0" in path
+        if odd or path != posixpath.normpath(path):
+            raise Permanent(f"{job.label}: {path!r} is not a path inside the run's folder")
+    if job.entry not in job.files:
+        raise Permanent(f"{job.label}: {job.entry} is not among the files of the run")
+    return job.files
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """The files as a tar archive; those with a shebang can be executed."""
+    out = io.BytesIO()
+    now = int(time.time())
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for path, content in files.items():
+            info: Any = tarfile.TarInfo(path)
+            info.size, info.mtime = len(content), now
+            info.mode = 0o755 if content.startswith(b"#!") else 0o644
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()

@@ -1,0 +1,45 @@
+"""Looking at a deployment: what its row desires and what its site shows, ready to be planned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from isthmus.engine.baking import bake_keys, installed
+from isthmus.engine.observe import list_site, merge
+from isthmus.engine.state import Desired, Observed, Power
+from isthmus.sites.contract import Driver, Images, Networks, lends
+from isthmus.store.deployments import Deployment
+from isthmus.store.resources import ResourceRow
+from isthmus.topology import Offer, Topology
+
+
+async def look(
+    row: Deployment,
+    driver: Driver,
+    offers: Mapping[str, Offer],
+    topology: Topology,
+    rows: Sequence[ResourceRow],
+) -> tuple[Desired, Observed]:
+    """What is desired and what is observed of a deployment; asks the site and changes nothing."""
+    instances = {n: i for n, i in row.instances.items() if n in topology.nodes}
+    desired = await desire(topology, instances, Power(row.power), driver, offers)
+    ran = {node: (key, installed(topology, node)) for node, key in desired.bake_keys.items()}
+    return desired, merge(rows, await list_site(driver, row.id), ran)
+
+
+async def desire(
+    topology: Topology,
+    instances: Mapping[str, Sequence[int]],
+    power: Power,
+    driver: Driver,
+    offers: Mapping[str, Offer],
+) -> Desired:
+    """The desired state, with the images that the site could start from."""
+    keys, baked = {}, frozenset[str]()
+    images = lends(driver, Images)
+    if images is not None and power is Power.RUNNING:
+        keys = bake_keys(topology, {n: o.image for n, o in offers.items()})
+        if keys:
+            baked = frozenset(i.key for i in await images.list_images()) & frozenset(keys.values())
+    indices = {n: tuple(i) for n, i in instances.items()}
+    return Desired(topology, indices, power, keys, baked, lends(driver, Networks) is not None)

@@ -1,0 +1,275 @@
+"""Reconciling one deployment: observe, plan, apply, until it is as desired or something stands in the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from isthmus.configure import Configurator
+from isthmus.engine.graph import Ending, run_plan
+from isthmus.engine.journal import Journal
+from isthmus.engine.look import look
+from isthmus.engine.operations import OperationRunner
+from isthmus.engine.perform import Context, Performer
+from isthmus.engine.placing import Sites, offer_values, place
+from isthmus.engine.plan import Plan, make_plan
+from isthmus.engine.scope import Scope
+from isthmus.engine.state import Desired, Observed, Power
+from isthmus.placement import NoPlace
+from isthmus.sites.contract import Driver
+from isthmus.sites.errors import Permanent, SiteError, Temporary
+from isthmus.store import Lease, deployments, leases, resources
+from isthmus.store import secrets as secret_rows
+from isthmus.store.deployments import Deployment
+from isthmus.store.resources import ResourceRow
+from isthmus.topology import Offer, Topology, Unknown, evaluate
+from isthmus.views import CONVERGED, Event, Phase
+
+ROUNDS = 8
+"""A plan may show the need of another (what is known after the first); more than a few is a defect."""
+BACKOFF = (2.0, 5.0, 15.0, 30.0, 60.0)
+"""Seconds before the next run after one that failed for a while, by how many have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a deployment's bundle means with its inputs, and the bundle's files."""
+
+    topology: Topology
+    files: Mapping[str, bytes]
+
+
+class Reconciler:
+    """Brings leased deployments to their desired state."""
+
+    def __init__(
+        self, journal: Journal, sites: Sites, configurator: Configurator,
+        load: Callable[[Deployment], Loaded], *, actions_at_once: int, machine_timeout: float,
+        operation_timeout: float,
+    ):  # fmt: skip
+        self.journal = journal
+        self.sites = sites
+        self.configurator = configurator
+        self.load = load
+        self.actions_at_once = actions_at_once
+        self.machine_timeout = machine_timeout
+        self.operation_timeout = operation_timeout
+
+    async def __call__(self, lease: Lease, interrupt: asyncio.Event) -> None:
+        """Work on one deployment until it is converged, stuck or interrupted; gives the lease back."""
+        row = await self._row(lease)
+        if row.cancelled:
+            await self._leave(row, lease, "cancelled", "cancelled by its owner", None)
+            return
+        try:
+            if row.phase in CONVERGED and row.converged_version == row.version:
+                pass  # a look at what should be at rest: its phase changes only when there is work
+            elif row.phase != (phase := _working_phase(row)):
+                await self._enter(row, lease, phase, "")
+            await self._work(row, lease, interrupt)
+        except SiteError as error:
+            await self._fail(row, lease, error)
+
+    async def _row(self, lease: Lease) -> Deployment:
+        row = await self.journal.read(lambda c: deployments.get(c, lease.deployment))
+        assert row is not None, "rows of deployments are never removed"
+        return row
+
+    async def _rows(self, deployment: str) -> list[ResourceRow]:
+        return await self.journal.read(lambda c: resources.of_deployment(c, deployment))
+
+    async def _work(self, row: Deployment, lease: Lease, interrupt: asyncio.Event) -> None:
+        loaded = await self._load(row)
+        for _ in range(ROUNDS):
+            if interrupt.is_set():
+                return await self._hand_over(lease)
+            row, driver, offers = await self._placed(row, lease, loaded)
+            rows = await self._rows(row.id)
+            desired, observed = await look(row, driver, offers, loaded.topology, rows)
+            plan = make_plan(desired, observed)
+            if not plan:
+                return await self._converged(row, lease, desired, observed)
+            if row.phase in CONVERGED:
+                await self._enter(row, lease, _working_phase(row), "it is not as it should be")
+                row = await self._row(lease)
+            ending = await self._apply(plan, row, lease, driver, offers, loaded, desired, interrupt)
+            if ending.failures:
+                raise _worst(ending)
+        raise Temporary("the plan does not come to an end", delay=60)
+
+    async def _load(self, row: Deployment) -> Loaded:
+        try:
+            return await asyncio.to_thread(self.load, row)
+        except Permanent:
+            if row.power != Power.ABSENT:
+                raise
+            return Loaded(Topology({}), {})  # what cannot be read any more can still be deleted
+
+    # -- look -------------------------------------------------------------------------------
+
+    async def _placed(
+        self, row: Deployment, lease: Lease, loaded: Loaded
+    ) -> tuple[Deployment, Driver, dict[str, Offer]]:
+        """Where the deployment stands, chosen now when it was not yet; raises when it fits nowhere."""
+        if row.placement is None and row.power == Power.ABSENT:
+            return row, NOWHERE, {}
+        known = row.placement["offers"] if row.placement else {}
+        missing = {n: len(i) for n, i in row.instances.items() if n not in known and n in loaded.topology.nodes}
+        if row.placement is None or (missing and row.power == Power.RUNNING):
+            row = await self._place(row, lease, loaded, missing)
+        assert row.placement is not None, "it was just written"
+        driver = await self.sites.prepare(row.placement["site"], self._progress(row.id))
+        return row, driver, {n: Offer(**o) for n, o in row.placement["offers"].items()}
+
+    async def _place(self, row: Deployment, lease: Lease, loaded: Loaded, counts: Mapping[str, int]) -> Deployment:
+        """Choose offers for machines that have none: on the deployment's site once it has one."""
+        before = row.placement or {"site": row.pinned_site, "offers": {}}
+        progress = self._progress(row.id)
+        placed = await place(loaded.topology, counts, self.sites, before["site"], progress)
+        if isinstance(placed, NoPlace):
+            raise Temporary(f"no site fits: {placed}", delay=60)
+        offers = {**before["offers"], **{n: offer_values(o) for n, o in placed.offers.items()}}
+        await self._guarded(lease, placement={"site": placed.site, "offers": offers})
+        return await self._row(lease)
+
+    # -- apply ------------------------------------------------------------------------------
+
+    async def _apply(
+        self, plan: Plan, row: Deployment, lease: Lease, driver: Driver, offers: Mapping[str, Offer],
+        loaded: Loaded, desired: Desired, interrupt: asyncio.Event,
+    ) -> Ending:  # fmt: skip
+        private, public = await self.journal.read(lambda c: self._key_pair(c, row.id))
+        context = Context(row.id, row.template, lease, driver, desired, offers, public, self.machine_timeout)
+        operations = OperationRunner(row.id, lease, driver, desired, loaded.files, private, self.journal,
+                                     self.configurator, self.operation_timeout)  # fmt: skip
+        perform = Performer(context, self.journal, operations)
+        return await run_plan(plan, perform, at_once=self.actions_at_once, interrupt=interrupt)
+
+    def _key_pair(self, c: Connection, deployment: str) -> tuple[str, str]:
+        vault = self.journal.store.vault
+        private, public = vault.get(c, deployment, "ssh-key"), vault.get(c, deployment, "ssh-key.pub")
+        assert private is not None
+        assert public is not None, "every live deployment is created with a key pair"
+        return private, public
+
+    def _progress(self, deployment: str) -> Callable[[str], None]:
+        loop = asyncio.get_running_loop()
+
+        def progress(text: str) -> None:
+            event = Event(0, deployment, self.journal.store.now(), "engine", "site.progress", text)
+            asyncio.run_coroutine_threadsafe(self.journal.record(event), loop)
+
+        return progress
+
+    # -- endings ----------------------------------------------------------------------------
+
+    async def _converged(self, row: Deployment, lease: Lease, desired: Desired, observed: Observed) -> None:
+        phases: dict[str, Phase] = {
+            Power.RUNNING: "running", Power.STOPPED: "stopped", Power.ABSENT: "deleted",
+        }  # fmt: skip
+        phase, now = phases[row.power], self.journal.store.now()
+        outputs = {} if phase == "deleted" else make_outputs(desired, observed)
+
+        def write(c: Connection) -> None:
+            values = {
+                "phase": phase,
+                "reason": "",
+                "attempts": 0,
+                "converged_version": row.version,
+                "updated": now,
+            }
+            if phase == "deleted":
+                secret_rows.forget(c, row.id)
+                for leftover in resources.of_deployment(c, row.id):
+                    resources.remove(c, row.id, leftover.node, leftover.index)
+            current = deployments.get(c, row.id)
+            changed = current is not None and current.version != row.version
+            leases.release(c, lease, **values, outputs=outputs, due=now if changed else None)
+
+        await self.journal.write(write)
+        if row.phase != phase:
+            await self._say(row, "phase.changed", phase, "ok")
+        self.journal.pulse.beat(row.id)
+
+    async def _fail(self, row: Deployment, lease: Lease, error: SiteError) -> None:
+        """Write down what stands in the way, and when to try again where that may help."""
+        if isinstance(error, Temporary):
+            delay = max(error.delay, BACKOFF[min(row.attempts, len(BACKOFF) - 1)])
+            await self._leave(row, lease, "degraded", f"{error}; again in {delay:g} s", delay)
+        else:
+            await self._leave(row, lease, "failed", str(error), None)
+
+    async def _leave(self, row: Deployment, lease: Lease, phase: Phase, reason: str, delay: float | None) -> None:
+        now = self.journal.store.now()
+        await self.journal.flush()
+
+        def write(c: Connection) -> None:
+            current = deployments.get(c, row.id)
+            changed = current is not None and (current.version, current.cancelled) != (
+                row.version,
+                row.cancelled,
+            )
+            due = now if changed else now + delay if delay is not None else None
+            leases.release(c, lease, phase=phase, reason=reason, due=due, attempts=row.attempts + 1, updated=now)
+
+        await self.journal.write(write)
+        await self._say(row, "phase.changed", f"{phase}: {reason}", "ok" if phase == "cancelled" else "failed")
+
+    async def _hand_over(self, lease: Lease) -> None:
+        """Give back what an interrupt took from us; whoever is next begins at once."""
+        await self.journal.flush()
+        await self.journal.write(lambda c: leases.release(c, lease))
+
+    async def _enter(self, row: Deployment, lease: Lease, phase: Phase, reason: str) -> None:
+        await self._guarded(lease, phase=phase, reason=reason, updated=self.journal.store.now())
+        await self._say(row, "phase.changed", f"{phase}: {reason}" if reason else phase)
+
+    async def _guarded(self, lease: Lease, **values: object) -> None:
+        await self.journal.write(lambda c: leases.guard(c, lease, **values))
+
+    async def _say(self, row: Deployment, kind: str, message: str, outcome: str = "") -> None:
+        now = self.journal.store.now()
+        await self.journal.record(Event(0, row.id, now, "engine", kind, message, outcome=outcome))
+
+
+class _Nowhere:
+    """The site of a deployment that was deleted before any was chosen: it has nothing."""
+
+    name = kind = "nowhere"
+
+
+NOWHERE: Any = _Nowhere()
+
+
+def _working_phase(row: Deployment) -> Phase:
+    """What the work on a deployment is called while it goes on."""
+    if row.power == Power.ABSENT:
+        return "deleting"
+    if row.power == Power.STOPPED:
+        return "stopping"
+    if row.converged_version == 0:
+        return "deploying"
+    return "starting" if row.phase in ("stopped", "starting") else "updating"
+
+
+def _worst(ending: Ending) -> SiteError:
+    """What a failed run is told by: something permanent if there was any."""
+    return next(
+        (e for e in ending.failures.values() if not isinstance(e, Temporary)),
+        next(iter(ending.failures.values())),
+    )
+
+
+def make_outputs(desired: Desired, observed: Observed) -> dict[str, Any]:
+    """The values of a topology's outputs; None for what is not known."""
+    outputs = {}
+    for name, output in desired.topology.outputs.items():
+        try:
+            outputs[name] = evaluate(output.value, Scope(desired, observed))
+        except Unknown:
+            outputs[name] = None
+    return outputs

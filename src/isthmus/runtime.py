@@ -1,0 +1,61 @@
+"""The runtime: settings made into a store, sites, an engine and the service, and closed again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from isthmus.configure import Configurator
+from isthmus.engine.journal import Journal
+from isthmus.engine.placing import Sites
+from isthmus.engine.pulse import Pulse
+from isthmus.engine.reconcile import Reconciler
+from isthmus.engine.worker import Worker
+from isthmus.library import Library
+from isthmus.service import Service
+from isthmus.settings import Settings
+from isthmus.shelf import Shelf
+from isthmus.sites.registry import open_site
+from isthmus.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A service that answers, the worker that makes it real, and the store between them."""
+
+    service: Service
+    worker: Worker
+    store: Store
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """A runtime in this event loop; its worker works until the end, unless ``settings.worker`` is off."""
+    store = await asyncio.to_thread(Store, settings.database_url, settings.home / "master.key")
+    pulse, library, configurator = Pulse(), Library(), Configurator()
+    sites = Sites({s.name: partial(open_site, s.name, s.kind, s.options) for s in settings.sites})
+    shelf, journal = Shelf(store, library), Journal(store, pulse)
+    reconcile = Reconciler(
+        journal, sites, configurator, shelf.load, actions_at_once=settings.actions_at_once,
+        machine_timeout=settings.machine_timeout, operation_timeout=settings.operation_timeout,
+    )  # fmt: skip
+    worker = Worker(
+        journal, sites, reconcile, deployments_at_once=settings.deployments_at_once,
+        lease_seconds=settings.lease, tick_seconds=settings.tick,
+    )  # fmt: skip
+    task = asyncio.ensure_future(worker.run()) if settings.worker else None
+    try:
+        yield Runtime(Service(store, sites, library, shelf, pulse, worker.wake), worker, store)
+    finally:
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await configurator.close()
+        await sites.close()
+        await journal.close()
+        store.close()

@@ -1,0 +1,554 @@
+"""The use cases, one method each: what the API, the command line, the web page and every dialect call.
+
+Methods raise :mod:`isthmus.errors` and answer :mod:`isthmus.views`. A change writes what is desired and
+returns at once; a worker makes it real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import secrets as random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from isthmus import catalogue, portrait
+from isthmus.engine.placing import Sites, place
+from isthmus.engine.pulse import Pulse
+from isthmus.engine.state import Power, machine_spec
+from isthmus.errors import Busy, Conflict, Invalid, NotFound, PreconditionFailed
+from isthmus.identity import Principal
+from isthmus.keys import make_key_pair
+from isthmus.library import Library, Source, Template, refuse_missing_files
+from isthmus.shelf import Shelf
+from isthmus.sites.contract import Images, lends
+from isthmus.sites.errors import SiteError
+from isthmus.store import Store, deployments, history, images, resources
+from isthmus.store.database import StoreUnavailable
+from isthmus.store.deployments import Deployment
+from isthmus.topology import Node, NodeKind, Topology, digest
+from isthmus.tosca import Bundle
+from isthmus.views import (
+    AccessView,
+    DeploymentSummary,
+    DeploymentView,
+    DiagnosticView,
+    Event,
+    ImageView,
+    LogLine,
+    Page,
+    PlanView,
+    SiteView,
+    TemplateView,
+)
+
+__all__ = ["Service", "Source"]
+
+T = TypeVar("T")
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an update wants: whatever is None stays as it is."""
+
+    source: Source | None = None
+    inputs: Mapping[str, Any] | None = None
+    counts: Mapping[str, int] | None = None
+
+
+class Service:
+    """Everything that a user can ask. Safe to call from one event loop at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        sites: Sites,
+        library: Library,
+        shelf: Shelf,
+        pulse: Pulse,
+        wake: Callable[[], None],
+    ):
+        self.store = store
+        self.places = sites
+        self.library = library
+        self.shelf = shelf
+        self.pulse = pulse
+        self._wake = wake
+
+    # -- templates --------------------------------------------------------------------------
+
+    async def catalogue(self) -> Sequence[TemplateView]:
+        """Every template of the catalogue, with its form."""
+        return [catalogue.entry(name) for name in catalogue.names()]
+
+    async def template(self, name: str) -> TemplateView:
+        return catalogue.entry(name)
+
+    async def validate(self, source: Source, inputs: Mapping[str, Any]) -> Sequence[DiagnosticView]:
+        """Every diagnostic of a template; an empty answer means that it can be deployed."""
+        return await asyncio.to_thread(lambda: self.library.check(source.open(), inputs))
+
+    # -- plans ------------------------------------------------------------------------------
+
+    async def plan(
+        self, who: Principal, source: Source, *, name: str, inputs: Mapping[str, Any], site: str | None = None
+    ) -> PlanView:
+        """What creating a deployment would do, and where; nothing is touched."""
+        template = await asyncio.to_thread(self._open, source, inputs)
+        instances = first_instances(template.topology)
+        counts = {node: len(indices) for node, indices in instances.items()}
+        placed = await place(template.topology, counts, self.places, site, None)
+        return await portrait.plan_new(name, template.topology, instances, placed, self.places)
+
+    async def plan_existing(
+        self, who: Principal, ref: str, *, source: Source | None = None,
+        inputs: Mapping[str, Any] | None = None, counts: Mapping[str, int] | None = None,
+    ) -> PlanView:  # fmt: skip
+        """What an update, a scaling, or just another look at a deployment would do; nothing is touched."""
+        row = await self._find(who, ref)
+        wanted = await self._wanted(row, Change(source, inputs, counts))
+        bundle = source.open() if source else await self._bundle(row)
+        template = await asyncio.to_thread(self.library.load, bundle, wanted.inputs)
+        rows = await self._in(lambda c: resources.of_deployment(c, row.id))
+        return await portrait.plan_existing(wanted, template.topology, rows, self.places)
+
+    # -- deployments ------------------------------------------------------------------------
+
+    async def create(
+        self, who: Principal, source: Source, *, name: str | None = None, inputs: Mapping[str, Any],
+        site: str | None = None, idempotency_key: str | None = None,
+    ) -> tuple[DeploymentView, bool]:  # fmt: skip
+        """Accept a new deployment; says whether it is new or the one that this idempotency key made before."""
+        template = await asyncio.to_thread(self._open, source, inputs)
+        refuse_missing_files(template)
+        if site is not None and site not in self.places.names():
+            raise Invalid(f"there is no site {site}", hint=f"There is {', '.join(self.places.names())}.")
+        request = digest([template.bundle.digest, name, inputs, site])
+        if idempotency_key is not None:
+            made = await self._in(lambda c: deployments.find_by_key(c, who.vo, who.subject, idempotency_key))
+            if made is not None:
+                return await self._repeat(who, made, request), False
+        row = self._new_row(who, source, template, name, inputs, site, idempotency_key, request)
+        try:
+            await self._write(lambda c: self._insert(c, row, template, inputs))
+        except IntegrityError:
+            return await self._collide(who, row, request), False
+        self._changed(row.id)
+        return await asyncio.to_thread(portrait.draw, row, template.topology, (), {}), True
+
+    def _open(self, source: Source, inputs: Mapping[str, Any]) -> Template:
+        return self.library.load(source.open(), inputs)
+
+    def _new_row(
+        self, who: Principal, source: Source, template: Template, name: str | None, inputs: Mapping[str, Any],
+        site: str | None, idempotency_key: str | None, request: str,
+    ) -> Deployment:  # fmt: skip
+        now = self.store.now()
+        name = name or f"{_slug(source.label)}-{random.token_hex(2)}"
+        if not NAME.fullmatch(name):
+            raise Invalid(f"{name!r} is no name: use up to 63 of a-z, 0-9 and -, not at the ends")
+        return Deployment(
+            id=random.token_hex(6), name=name, owner=who.subject, vo=who.vo, template=source.label,
+            bundle=template.bundle.digest, inputs={k: v for k, v in inputs.items() if k not in template.secrets},
+            pinned_site=site, placement=None, instances=first_instances(template.topology),
+            power=Power.RUNNING, version=1, converged_version=0, phase="pending", reason="", outputs={},
+            cancelled=False, attempts=0, due=now, idempotency_key=idempotency_key, request_digest=request,
+            created=now, updated=now,
+        )  # fmt: skip
+
+    def _insert(self, c: Connection, row: Deployment, template: Template, inputs: Mapping[str, Any]) -> None:
+        deployments.save_bundle(c, row.bundle, template.bundle.to_zip, row.created)
+        deployments.add(c, row)
+        self._keep_secrets(c, row.id, template, inputs)
+        private, public = make_key_pair(row.name)
+        self.store.vault.put(c, row.id, "ssh-key", private)
+        self.store.vault.put(c, row.id, "ssh-key.pub", public)
+        text = f"created from {row.template}"
+        history.add_events(c, [Event(0, row.id, row.created, row.owner, "deployment.created", text)])
+
+    def _keep_secrets(self, c: Connection, deployment: str, template: Template, inputs: Mapping[str, Any]) -> None:
+        for name in template.secrets:
+            if inputs.get(name) is not None:
+                self.store.vault.put(c, deployment, f"input:{name}", str(inputs[name]))
+
+    async def _repeat(self, who: Principal, made: Deployment, request: str) -> DeploymentView:
+        if made.request_digest != request:
+            raise Invalid("this idempotency key was used for another request", code="idempotency-key-reused")
+        return await self.get(who, made.id)
+
+    async def _collide(self, who: Principal, row: Deployment, request: str) -> DeploymentView:
+        """Two at once used the same name or idempotency key: the first has won."""
+        key = row.idempotency_key
+        if key is not None:
+            made = await self._in(lambda c: deployments.find_by_key(c, who.vo, who.subject, key))
+            if made is not None:
+                return await self._repeat(who, made, request)
+        raise Conflict(
+            f"you have a deployment called {row.name} already",
+            hint="Choose another name, or delete it first.",
+        )
+
+    async def list(
+        self, who: Principal, *, cursor: str | None = None, limit: int = 50, phase: str | None = None
+    ) -> Page:
+        """A page of the deployments that ``who`` may see, the youngest first."""
+        after, owner = _read_cursor(cursor), None if who.admin else who.subject
+        rows = await self._in(
+            lambda c: deployments.summaries(c, who.vo, owner, after=after, limit=limit + 1, phase=phase)
+        )
+        more = _write_cursor(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else None
+        return Page([portrait.summarize(row) for row in rows[:limit]], more)
+
+    async def get(self, who: Principal, ref: str) -> DeploymentView:
+        """One deployment, by id or name, with its nodes and instances."""
+        row = await self._find(who, ref)
+        return await self._view(row)
+
+    async def state(self, who: Principal, ref: str) -> DeploymentSummary:
+        """Where a deployment stands, and no more: the cheapest thing to ask."""
+        owner = None if who.admin else who.subject
+
+        def query(c: Connection) -> Any:
+            return deployments.summary(c, who.vo, owner, ref)
+
+        # An embedded database answers faster than a thread could be asked to.
+        row = self._now(query) if self.store.database.is_sqlite else await self._in(query)
+        if row is None:
+            raise _not_found(ref)
+        return portrait.summarize(row)
+
+    # -- changes ----------------------------------------------------------------------------
+
+    async def update(
+        self, who: Principal, ref: str, *, source: Source | None = None,
+        inputs: Mapping[str, Any] | None = None, version: int | None = None,
+    ) -> DeploymentView:  # fmt: skip
+        """Change template or inputs; inputs that are not given keep their value. Only what changed is touched."""
+        return await self._change(who, ref, Change(source, inputs), version, "updated")
+
+    async def scale(
+        self, who: Principal, ref: str, node: str, count: int, *, remove: Sequence[int] = (), version: int | None = None
+    ) -> DeploymentView:  # fmt: skip
+        """Give a node ``count`` machines. Those in ``remove`` go first, then the youngest."""
+        row = await self._find(who, ref)
+        topology = (await self._load(row)).topology
+        machine = _scalable(topology, node, count)
+        unknown = set(remove) - set(row.instances.get(machine.name, ()))
+        if unknown:
+            raise Invalid(f"{machine.name} has no instance {', '.join(map(str, sorted(unknown)))}")
+        if remove and count > len(row.instances[machine.name]) - len(set(remove)):
+            raise Invalid(
+                f"removing {len(set(remove))} of {len(row.instances[machine.name])} leaves fewer than {count}"
+            )
+        ages = await self._ages(row, machine.name)
+        indices = rescale(row.instances.get(machine.name, []), count, remove, ages)
+        instances = {**row.instances, machine.name: indices}
+        await self._save(who, row, version, f"scaled {machine.name} to {count}", instances=instances)
+        return await self.get(who, row.id)
+
+    async def start(self, who: Principal, ref: str) -> DeploymentView:
+        """Start a stopped deployment."""
+        return await self._set_power(who, ref, Power.RUNNING, "started")
+
+    async def stop(self, who: Principal, ref: str) -> DeploymentView:
+        """Stop every machine, keeping disks, volumes and addresses where the site can."""
+        return await self._set_power(who, ref, Power.STOPPED, "stopped")
+
+    async def delete(self, who: Principal, ref: str) -> DeploymentView:
+        """Take everything down, in reverse order; what is deleted already stays so."""
+        row = await self._find(who, ref)
+        if row.power != Power.ABSENT or row.phase in ("failed", "cancelled"):
+            await self._save(who, row, None, "deleted", power=Power.ABSENT, idempotency_key=None)
+        return await self.get(who, row.id)
+
+    async def resume(self, who: Principal, ref: str) -> DeploymentView:
+        """Go on with what failed or was cancelled, now."""
+        row = await self._find(who, ref)
+        now = self.store.now()
+
+        def write(c: Connection) -> None:
+            deployments.wake(c, [row.id], now, attempts=0, cancelled=False)
+            history.add_events(c, [Event(0, row.id, now, who.subject, "deployment.resumed", "resumed")])
+
+        await self._write(write)
+        self._changed(row.id)
+        return await self.get(who, row.id)
+
+    async def cancel(self, who: Principal, ref: str) -> DeploymentView:
+        """Stop working on a deployment. What was made stays, until it is resumed or deleted."""
+        row = await self._find(who, ref)
+        if row.due is None:
+            raise Conflict(f"nothing is going on in {row.name}: it is {row.phase}")
+        now = self.store.now()
+
+        def write(c: Connection) -> None:
+            deployments.wake(c, [row.id], now, cancelled=True)
+            history.add_events(c, [Event(0, row.id, now, who.subject, "deployment.cancelled", "cancelled")])
+
+        await self._write(write)
+        self._changed(row.id)
+        return await self.get(who, row.id)
+
+    async def _set_power(self, who: Principal, ref: str, power: Power, word: str) -> DeploymentView:
+        row = await self._find(who, ref)
+        if row.power == Power.ABSENT:
+            raise Conflict(f"{row.name} is being deleted")
+        if row.power != power:
+            await self._save(who, row, None, word, power=power)
+        return await self.get(who, row.id)
+
+    async def _change(self, who: Principal, ref: str, change: Change, version: int | None, word: str) -> DeploymentView:
+        row = await self._find(who, ref)
+        if row.power == Power.ABSENT:
+            raise Conflict(f"{row.name} is being deleted")
+        wanted = await self._wanted(row, change)
+        bundle = change.source.open() if change.source else None
+        template = self.library.load(bundle or await self._bundle(row), {**wanted.inputs, **(change.inputs or {})})
+        refuse_missing_files(template)
+
+        def more(c: Connection) -> None:
+            if bundle is not None:
+                deployments.save_bundle(c, bundle.digest, bundle.to_zip, self.store.now())
+            self._keep_secrets(c, row.id, template, change.inputs or {})
+
+        values = {"bundle": wanted.bundle, "template": wanted.template, "inputs": wanted.inputs,
+                  "instances": wanted.instances, "placement": wanted.placement}  # fmt: skip
+        await self._save(who, row, version, word, more, **values)
+        return await self.get(who, row.id)
+
+    async def _wanted(self, row: Deployment, change: Change) -> Deployment:
+        """The row as a change would leave it."""
+        before = await self._load(row)
+        bundle = change.source.open() if change.source else before.bundle
+        after = self.library.load(bundle, {**row.inputs, **(change.inputs or {})})
+        instances = _carry_over(before.topology, after.topology, row.instances)
+        for node, count in (change.counts or {}).items():
+            machine = _scalable(after.topology, node, count)
+            ages = await self._ages(row, machine.name)
+            instances[machine.name] = rescale(instances[machine.name], count, (), ages)
+        return replace(
+            row, bundle=bundle.digest, template=change.source.label if change.source else row.template,
+            inputs={k: v for k, v in {**row.inputs, **(change.inputs or {})}.items() if k not in after.secrets},
+            instances=instances, placement=_drop_changed_offers(row.placement, before.topology, after.topology),
+        )  # fmt: skip
+
+    async def _save(
+        self, who: Principal, row: Deployment, version: int | None, word: str,
+        more: Callable[[Connection], None] = lambda c: None, **values: Any,
+    ) -> None:  # fmt: skip
+        """Write a new desired state, unless somebody else changed it since it was read."""
+        if version is not None and version != row.version:
+            raise PreconditionFailed(f"{row.name} is at version {row.version}, not {version}")
+        now = self.store.now()
+
+        def write(c: Connection) -> bool:
+            if not deployments.change(c, row.id, row.version, now, **values):
+                return False
+            more(c)
+            history.add_events(c, [Event(0, row.id, now, who.subject, f"deployment.{word.split()[0]}", word)])
+            return True
+
+        if not await self._write(write):
+            raise PreconditionFailed(f"{row.name} was changed meanwhile", hint="Look at it and try again.")
+        self._changed(row.id)
+
+    # -- history and access -----------------------------------------------------------------
+
+    async def events(self, who: Principal, ref: str, *, after: int = 0, limit: int = 500) -> Sequence[Event]:
+        row = await self.state(who, ref)
+        return await self._in(lambda c: history.events_after(c, row.id, after, limit))
+
+    async def logs(
+        self, who: Principal, ref: str, *, after: int = 0, limit: int = 1000, instance: str | None = None
+    ) -> Sequence[LogLine]:
+        """Lines that operations printed, of all machines or of one such as ``worker[1]``."""
+        row = await self.state(who, ref)
+        return await self._in(lambda c: history.lines_after(c, row.id, after, limit, instance))
+
+    async def wait_changed(self, ref: str, timeout: float) -> None:
+        """Return when something new may be known of a deployment (given by id), or after ``timeout`` seconds.
+
+        Another process may have written it, which nothing here hears: so never wait long.
+        """
+        await self.pulse.wait(ref, min(timeout, 0.5))
+
+    async def access(self, who: Principal, ref: str, instance: str | None) -> AccessView:
+        """How to reach a machine by SSH: ``worker[1]``, ``worker-1``, ``worker``, or the first one."""
+        row = await self._find(who, ref)
+
+        def query(c: Connection) -> tuple[Sequence[resources.ResourceRow], str | None]:
+            return resources.of_deployment(c, row.id), self.store.vault.get(c, row.id, "ssh-key")
+
+        rows, key = await self._in(query)
+        return portrait.access(row, rows, key, instance)
+
+    # -- sites and images -------------------------------------------------------------------
+
+    async def sites(self) -> Sequence[SiteView]:
+        """Every site, whether it can be used now, and how many machines it has of ours."""
+        machines = await self._in(resources.count_machines)
+        return await asyncio.gather(*(portrait.site(n, self.places, machines.get(n, 0)) for n in self.places.names()))
+
+    async def images(self) -> Sequence[ImageView]:
+        """The baked images that are kept, by site."""
+        return await self._in(images.all_images)
+
+    async def prune_images(self, *, unused_for: float, keys: Sequence[str] = ()) -> Sequence[ImageView]:
+        """Delete baked images that nobody used for so many seconds (of those in ``keys``, if any are given)."""
+        limit = self.store.now() - unused_for
+        old = [i for i in await self.images() if i.used <= limit and (not keys or i.key in keys)]
+        for image in old:
+            try:
+                driver = self.places.get(image.site)
+                if keeper := lends(driver, Images):
+                    await keeper.delete_image(image.key)
+            except SiteError as error:
+                raise Busy(f"{image.site}: {error}") from error
+            await self._write(lambda c, i=image: images.remove(c, i.site, i.key))
+        return old
+
+    # -- inside -----------------------------------------------------------------------------
+
+    async def _find(self, who: Principal, ref: str) -> Deployment:
+        owner = None if who.admin else who.subject
+        row = await self._in(lambda c: deployments.find(c, who.vo, owner, ref))
+        if row is None:
+            raise _not_found(ref)
+        return row
+
+    async def _bundle(self, row: Deployment) -> Bundle:
+        return await asyncio.to_thread(self.shelf.bundle, row)
+
+    async def _load(self, row: Deployment) -> Template:
+        bundle = await self._bundle(row)
+        return await asyncio.to_thread(self.library.load, bundle, row.inputs)
+
+    async def _view(self, row: Deployment) -> DeploymentView:
+        try:
+            topology = (await self._load(row)).topology
+        except Invalid:
+            topology = Topology({})  # what cannot be read any more can still be shown and deleted
+
+        def query(c: Connection) -> tuple[Sequence[resources.ResourceRow], Mapping[str, Event]]:
+            return resources.of_deployment(c, row.id), history.latest_by_action(c, row.id)
+
+        rows, latest = await self._in(query)
+        return portrait.draw(row, topology, rows, latest)
+
+    async def _ages(self, row: Deployment, node: str) -> dict[int, float]:
+        rows = await self._in(lambda c: resources.of_deployment(c, row.id))
+        return {r.index: r.created for r in rows if r.node == node}
+
+    def _changed(self, deployment: str) -> None:
+        self._wake()
+        self.pulse.beat(deployment)
+
+    async def _in(self, query: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self._now, query)
+
+    def _now(self, query: Callable[[Connection], T]) -> T:
+        try:
+            with self.store.read() as c:
+                return query(c)
+        except StoreUnavailable as error:
+            raise Busy(str(error), retry_after=1) from error
+
+    async def _write(self, change: Callable[[Connection], T]) -> T:
+        def write() -> T:
+            try:
+                with self.store.write() as c:
+                    return change(c)
+            except StoreUnavailable as error:
+                raise Busy(str(error), retry_after=1) from error
+
+        return await asyncio.to_thread(write)
+
+
+def first_instances(topology: Topology) -> dict[str, list[int]]:
+    """The indices that each machine node begins with."""
+    return {
+        node.name: list(range(node.scaling.default if node.scaling else 1))
+        for node in topology.of_kind(NodeKind.MACHINE)
+    }
+
+
+def rescale(indices: Sequence[int], count: int, remove: Sequence[int], created: Mapping[int, float]) -> list[int]:
+    """The indices after scaling to ``count``: those in ``remove`` go, then the youngest; new ones follow the last.
+
+    Indices are not used again while anything with a higher one is left.
+    """
+    kept = [i for i in sorted(indices) if i not in remove]
+    while len(kept) > count:
+        kept.remove(max(kept, key=lambda i: (created.get(i, float("inf")), i)))
+    following = max([*indices, -1]) + 1
+    return kept + list(range(following, following + count - len(kept)))
+
+
+def _carry_over(before: Topology, after: Topology, instances: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """The indices after an update: a count that a person set stays, unless the template's own changed."""
+    carried = {}
+    for name, first in first_instances(after).items():
+        same = name in instances and name in before.nodes and before.nodes[name].scaling == after.nodes[name].scaling
+        indices = list(instances.get(name, []))
+        carried[name] = indices if same else rescale(indices, len(first), (), {})
+    return carried
+
+
+def _drop_changed_offers(
+    placement: Mapping[str, Any] | None, before: Topology, after: Topology
+) -> Mapping[str, Any] | None:
+    """A placement without the offers of machines that now ask for something else."""
+    if placement is None:
+        return None
+    kept = {
+        name: offer
+        for name, offer in placement["offers"].items()
+        if name in after.nodes
+        and name in before.nodes
+        and machine_spec(before, before.nodes[name]) == machine_spec(after, after.nodes[name])
+    }
+    return {**placement, "offers": kept}
+
+
+def _scalable(topology: Topology, name: str, count: int) -> Node:
+    """The machine node that scaling ``name`` means; raises :class:`Invalid` when it cannot have ``count``."""
+    if name not in topology.nodes:
+        machines = ", ".join(n.name for n in topology.of_kind(NodeKind.MACHINE))
+        raise Invalid(f"there is no node {name}", hint=f"Machines of this template: {machines}.")
+    machine = topology.host_of(name)
+    if machine is None or machine.scaling is None:
+        raise Invalid(f"{name} is not a machine and does not run on one")
+    least, most = machine.scaling.minimum, machine.scaling.maximum
+    if not least <= count <= most:
+        raise Invalid(f"{machine.name} can have {least} to {most} instances, not {count}")
+    return machine
+
+
+def _slug(text: str) -> str:
+    stem = text.rpartition("/")[2].rpartition(".")[0] or text
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:50] or "deployment"
+
+
+def _not_found(ref: str) -> NotFound:
+    return NotFound(f"you have no deployment {ref!r}", hint="`isthmus list` shows those that you have.")
+
+
+def _write_cursor(created: float, id_: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([created, id_]).encode()).decode()
+
+
+def _read_cursor(cursor: str | None) -> tuple[float, str] | None:
+    if cursor is None:
+        return None
+    try:
+        created, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return float(created), str(id_)
+    except (ValueError, TypeError) as error:
+        raise Invalid("this cursor is none that a list has given") from error

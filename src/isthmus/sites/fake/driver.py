@@ -1,0 +1,392 @@
+"""The fake driver: every capability of the contract, played in a :class:`~isthmus.sites.fake.world.World`.
+
+Calls into the world block the event loop for microseconds (or while another process writes), so no
+thread is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import signal
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from isthmus.sites.contract import (
+    Image,
+    Job,
+    Machine,
+    MachineSpec,
+    MachineWant,
+    Network,
+    Offer,
+    Ref,
+    Result,
+    State,
+    Status,
+    Volume,
+)
+from isthmus.sites.errors import Permanent, QuotaExceeded, SiteError, Temporary, Unreachable
+from isthmus.sites.fake.faults import HALVED, Fault, Kind
+from isthmus.sites.fake.market import check_quota, make_offers
+from isthmus.sites.fake.options import parse_options
+from isthmus.sites.fake.records import PRIVATE, PUBLIC, Draft, Resource, address
+from isthmus.sites.fake.world import World
+
+_SITE = Ref("", "", 0)
+"""Stands for the whole site in calls that are about no resource."""
+_TIMED_OUT = 124
+"""The exit code of an operation that took too long, as of timeout(1)."""
+
+
+def kill_ourselves() -> None:
+    """End this process as ``kill -9`` does: no handler runs, nothing is flushed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FakeDriver:
+    """A fake site. ``options`` are those of :class:`~isthmus.sites.fake.options.Options`.
+
+    Tests may hand it a ``world`` of their own, a ``sleep`` of virtual time, and another ``crash``.
+    """
+
+    kind = "fake"
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, object],
+        *,
+        world: World | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        crash: Callable[[], None] = kill_ourselves,
+        clock: Callable[[], float] = time.time,
+    ):
+        self.name = name
+        self.options = parse_options(name, options)
+        self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._sleep = sleep
+        self._crash = crash
+        self._own = world is None
+        try:
+            self.world = world or World(self.options.world, clock)
+            for fault in self.options.faults:
+                self.world.set_fault(fault, once=True)
+        except sqlite3.Error as error:
+            raise Unreachable(f"world {self.options.world}: {error}") from None
+
+    # -- Driver ------------------------------------------------------------------------------------
+
+    async def status(self) -> Status:
+        """Whether the world answers, or what a fault says."""
+        try:
+            async with self._call("status"):
+                machines, _, _ = self.world.usage(self.name)
+        except SiteError as error:
+            return Status(False, str(error))
+        return Status(True, f"{machines} machines in {self.world.path or 'memory'}")
+
+    async def prepare(self, progress: Callable[[str], None]) -> None:
+        """Nothing is missing in a fake world, unless a fault says so."""
+        async with self._call("prepare"):
+            progress(f"the fake site {self.name} is ready")
+
+    async def close(self) -> None:
+        """Let go of the world."""
+        if self._own:
+            self.world.close()
+
+    # -- Machines ----------------------------------------------------------------------------------
+
+    async def offers(self, want: MachineWant) -> Sequence[Offer]:
+        """Every flavour, those that fit first and the cheapest of them first."""
+        async with self._call("offers"):
+            return make_offers(self.name, self.options, want, self.world.usage(self.name))
+
+    async def find_machine(self, ref: Ref) -> Machine | None:
+        """The machine, or None."""
+        async with self._call("find_machine", ref):
+            found = self.world.find(self.name, "machine", ref)
+            return _machine(found) if found else None
+
+    async def create_machine(self, spec: MachineSpec) -> Machine:
+        """Make the machine in two steps, each durable: it is there and pending, then it runs."""
+        async with self._call("create_machine", spec.ref) as fault:
+            with self.world.change():
+                half = self._make_machine(spec)
+            self._halve(fault)
+            await self._pause("create_machine")
+            with self.world.change():
+                self._note_race(half)
+                return self._start(spec.ref)
+
+    async def start_machine(self, ref: Ref) -> Machine:
+        """Start a machine; :class:`Permanent` when there is none."""
+        async with self._call("start_machine", ref):
+            return self._start(ref)
+
+    async def stop_machine(self, ref: Ref) -> None:
+        """Stop a machine; it keeps its id, its addresses and what was run on it."""
+        async with self._call("stop_machine", ref):
+            self.world.set_state(self.name, "machine", ref, State.STOPPED, self.owner)
+
+    async def delete_machine(self, ref: Ref) -> None:
+        """Delete a machine and all that it remembers."""
+        async with self._call("delete_machine", ref):
+            self.world.remove(self.name, "machine", ref, self.owner)
+
+    async def list_machines(self, deployment: str | None = None) -> Sequence[Machine]:
+        """All machines, oldest first."""
+        async with self._call("list_machines"):
+            return [_machine(row) for row in self.world.resources(self.name, "machine", deployment)]
+
+    # -- Networks ----------------------------------------------------------------------------------
+
+    async def find_network(self, ref: Ref) -> Network | None:
+        """The network, or None."""
+        async with self._call("find_network", ref):
+            found = self.world.find(self.name, "network", ref)
+            return _network(found) if found else None
+
+    async def create_network(self, ref: Ref, tags: Mapping[str, str]) -> Network:
+        """Make the network or find it."""
+        async with self._call("create_network", ref):
+            return _network(self._make("network", ref, Draft(tags=tags)))
+
+    async def delete_network(self, ref: Ref) -> None:
+        """Delete a network; :class:`Temporary` while a machine is in it."""
+        async with self._call("delete_network", ref):
+            self._remove_unused("network", ref)
+
+    async def list_networks(self, deployment: str | None = None) -> Sequence[Network]:
+        """All networks, oldest first."""
+        async with self._call("list_networks"):
+            return [_network(row) for row in self.world.resources(self.name, "network", deployment)]
+
+    # -- Volumes -----------------------------------------------------------------------------------
+
+    async def find_volume(self, ref: Ref) -> Volume | None:
+        """The volume, or None."""
+        async with self._call("find_volume", ref):
+            found = self.world.find(self.name, "volume", ref)
+            return _volume(found) if found else None
+
+    async def create_volume(self, ref: Ref, size: int | None, tags: Mapping[str, str]) -> Volume:
+        """Make the volume or find it; the size of one that is there stays."""
+        async with self._call("create_volume", ref):
+            return _volume(self._make("volume", ref, Draft(size=size or self.options.volume_size, tags=tags)))
+
+    async def delete_volume(self, ref: Ref) -> None:
+        """Delete a volume; :class:`Temporary` while a machine has it."""
+        async with self._call("delete_volume", ref):
+            self._remove_unused("volume", ref)
+
+    async def list_volumes(self, deployment: str | None = None) -> Sequence[Volume]:
+        """All volumes, oldest first."""
+        async with self._call("list_volumes"):
+            return [_volume(row) for row in self.world.resources(self.name, "volume", deployment)]
+
+    # -- Images ------------------------------------------------------------------------------------
+
+    async def find_image(self, key: str) -> Image | None:
+        """The image, or None; one that is half saved is not there yet."""
+        async with self._call("find_image", _image_ref(key)):
+            found = self.world.find(self.name, "image", _image_ref(key))
+            return _image(found) if found and found.state is State.RUNNING else None
+
+    async def save_image(self, machine: Ref, key: str) -> Image:
+        """Keep the labels of what was run on a machine; :class:`Permanent` when it does not run."""
+        async with self._call("save_image", machine) as fault:
+            ref = _image_ref(key)
+            saved = self.world.find(self.name, "image", ref)
+            if saved is None or saved.state is not State.RUNNING:
+                with self.world.change():
+                    origin = self._running(machine)
+                    draft = Draft(size=origin.draft.size, image=origin.draft.image, labels=origin.draft.labels)
+                    self._make("image", ref, draft, State.PENDING)
+                self._halve(fault)
+                await self._pause("save_image")
+                saved = self.world.set_state(self.name, "image", ref, State.RUNNING, self.owner)
+            if saved is None:
+                raise Temporary(f"image {key} was deleted while it was saved")
+            return _image(saved)
+
+    async def delete_image(self, key: str) -> None:
+        """Delete an image; machines made from it go on."""
+        async with self._call("delete_image", _image_ref(key)):
+            self.world.remove(self.name, "image", _image_ref(key), self.owner)
+
+    async def list_images(self) -> Sequence[Image]:
+        """All images that are wholly saved."""
+        async with self._call("list_images"):
+            rows = self.world.resources(self.name, "image")
+            return [_image(row) for row in rows if row.state is State.RUNNING]
+
+    # -- Commands ----------------------------------------------------------------------------------
+
+    async def run(self, machine: Ref, job: Job, line: Callable[[str], None]) -> Result:
+        """Record that the operation ran; a rule of the world says how it ends, else it ends well."""
+        async with self._call("run", machine) as fault:
+            with self.world.change():
+                begun = self.world.begin_run(
+                    self._reachable(machine), job.label, tuple(job.env), _digest(job), self.owner
+                )
+                rule = self.world.take_operation(self.name, job.label, machine)
+            self._halve(fault)
+            pause = self.options.pause("run")
+            if pause:
+                await self._sleep(min(pause, job.timeout))
+            if pause > job.timeout:
+                self.world.end_run(begun, _TIMED_OUT)
+                return Result(_TIMED_OUT, {}, f"{job.label} did not end in {job.timeout:g} s")
+            for text in rule.lines if rule else _echo(job, begun.count):
+                line(text)
+            self.world.end_run(begun, rule.code if rule else 0)
+            return Result(rule.code, rule.outputs, rule.message) if rule else Result(0)
+
+    # ----------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _call(self, verb: str, ref: Ref = _SITE) -> AsyncIterator[Fault | None]:
+        """The frame of every call: its fault, its latency, its errors."""
+        try:
+            await asyncio.sleep(0)
+            fault = self.world.take_fault(self.name, verb, ref.node, ref.index)
+            self._fail_before(fault, verb)
+            if verb not in HALVED:
+                await self._pause(verb)
+            yield fault
+        except sqlite3.Error as error:
+            raise Unreachable(f"world {self.options.world}: {error}") from None
+        if fault and fault.kind is Kind.CRASH_AFTER:
+            self._crash()
+        if fault and fault.kind is Kind.TIMEOUT:
+            raise Unreachable(fault.message or f"{verb} timed out", fault.delay)
+
+    def _fail_before(self, fault: Fault | None, verb: str) -> None:
+        match fault:
+            case Fault(kind=Kind.CRASH_BEFORE):
+                self._crash()
+            case Fault(kind=Kind.PERMANENT, message=message):
+                raise Permanent(message or f"{verb} is refused")
+            case Fault(kind=Kind.QUOTA, message=message, delay=delay):
+                raise QuotaExceeded(message or f"{verb}: the quota is used up", delay)
+            case Fault(kind=Kind.UNREACHABLE, message=message, delay=delay):
+                raise Unreachable(message or f"{verb}: no answer", delay)
+            case Fault(kind=Kind.TEMPORARY, message=message, delay=delay):
+                raise Temporary(message or f"{verb} failed for now", delay)
+
+    def _halve(self, fault: Fault | None) -> None:
+        if fault and fault.kind is Kind.CRASH_DURING:
+            self._crash()
+
+    async def _pause(self, verb: str) -> None:
+        if pause := self.options.pause(verb):
+            await self._sleep(pause)
+
+    def _make(self, kind: str, ref: Ref, draft: Draft, state: State = State.RUNNING) -> Resource:
+        return self.world.make(self.name, kind, ref, draft, state, self.owner)
+
+    def _make_machine(self, spec: MachineSpec) -> Resource:
+        if self.world.find(self.name, "machine", spec.ref) is None:
+            check_quota(self.options.quota, self.world.usage(self.name), spec.cpus, spec.memory)
+        known = {flavour.name for flavour in self.options.flavours}
+        if spec.flavour not in known:
+            raise Permanent(f"flavour {spec.flavour} not found; there are {', '.join(sorted(known))}")
+        draft = Draft(
+            spec.cpus,
+            spec.memory,
+            spec.image,
+            spec.flavour,
+            spec.authorized_key,
+            spec.tags,
+            tuple(self._needed(kind, ref) for kind, ref in _needs(spec)),
+            self._baked(spec.image),
+        )
+        return self._make("machine", spec.ref, draft, State.PENDING)
+
+    def _needed(self, kind: str, ref: Ref) -> str:
+        found = self.world.find(self.name, kind, ref)
+        if found is None:
+            raise Temporary(f"{kind} {ref.name} not found")
+        return found.id
+
+    def _baked(self, image: str) -> Sequence[str]:
+        saved = self.world.find_id(self.name, image)
+        if saved and saved.kind == "image" and saved.state is State.RUNNING:
+            return saved.draft.labels
+        if self.options.images is not None and image not in self.options.images:
+            raise Permanent(f"image {image} not found; there are {', '.join(self.options.images)}")
+        if image.startswith("image-"):
+            raise Permanent(f"image {image} not found")
+        return ()
+
+    def _start(self, ref: Ref) -> Machine:
+        started = self.world.set_state(self.name, "machine", ref, State.RUNNING, self.owner)
+        if started is None:
+            raise Permanent(f"machine {ref.name} not found")
+        return _machine(started)
+
+    def _note_race(self, half: Resource) -> None:
+        """Log that another live create of the same ref went on with what this one left pending."""
+        now = self.world.find(self.name, half.kind, half.ref)
+        if half.state is State.PENDING and now and now.state is not State.PENDING:
+            self.world.note("raced", now, self.owner)
+
+    def _running(self, ref: Ref) -> Resource:
+        found = self.world.find(self.name, "machine", ref)
+        if found is None or found.state is not State.RUNNING:
+            raise Permanent(f"machine {ref.name} is {found.state if found else 'not there'}")
+        return found
+
+    def _reachable(self, ref: Ref) -> Resource:
+        try:
+            return self._running(ref)
+        except Permanent as why:
+            raise Unreachable(f"no answer: {why}") from None
+
+    def _remove_unused(self, kind: str, ref: Ref) -> None:
+        with self.world.change():
+            found = self.world.find(self.name, kind, ref)
+            if found and (users := self.world.users(found)):
+                raise Temporary(f"{kind} {ref.name} is in use by {users[0].ref.name}")
+            self.world.remove(self.name, kind, ref, self.owner)
+
+
+def _needs(spec: MachineSpec) -> Sequence[tuple[str, Ref]]:
+    return [("network", ref) for ref in spec.networks] + [("volume", mount.volume) for mount in spec.mounts]
+
+
+def _machine(row: Resource) -> Machine:
+    private, public = address(PRIVATE, row.seq), address(PUBLIC, row.seq)
+    return Machine(row.ref, row.id, row.state, private, public, reason=row.reason, tags=row.draft.tags)
+
+
+def _network(row: Resource) -> Network:
+    return Network(row.ref, row.id, f"10.{row.seq // 256 % 64}.{row.seq % 256}.0/24")
+
+
+def _volume(row: Resource) -> Volume:
+    return Volume(row.ref, row.id, row.draft.size)
+
+
+def _image_ref(key: str) -> Ref:
+    return Ref("", key, 0)
+
+
+def _image(row: Resource) -> Image:
+    return Image(row.ref.node, row.id, row.draft.size, row.created)
+
+
+def _digest(job: Job) -> str:
+    inputs = json.dumps([sorted(job.env.items()), dict(job.variables)], sort_keys=True)
+    return hashlib.sha256(inputs.encode()).hexdigest()
+
+
+def _echo(job: Job, count: int) -> Sequence[str]:
+    return [f"{job.label}: {job.entry}, run {count} with {', '.join(sorted(job.env)) or 'no inputs'}"]

@@ -1,0 +1,1 @@
+"""The embedded site: machines as system containers, through the Docker API of Docker or Podman."""

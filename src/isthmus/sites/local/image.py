@@ -1,0 +1,172 @@
+"""The machine image: pulled where a registry has it, else made from Debian packages by mmdebstrap."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from isthmus.sites.errors import Permanent, Temporary
+from isthmus.sites.local import recipe
+from isthmus.sites.local.connection import Connection
+from isthmus.sites.local.locks import file_lock, state_folder
+from isthmus.sites.local.mirrors import Mirror, find_mirror, is_debian
+from isthmus.sites.local.options import LocalOptions
+
+BUILD_SECONDS = 900.0
+"""The longest that a build may take on a slow mirror."""
+
+_SETTINGS = ['CMD ["/sbin/init"]', "ENV container=docker"]
+
+
+class MachineImage:
+    """The image from which machines without one of their own are made."""
+
+    def __init__(self, connection: Connection, options: LocalOptions) -> None:
+        self._connection, self._options = connection, options
+
+    @property
+    def reference(self) -> str:
+        """Its full name; changes with the recipe."""
+        return f"{self._options.prefix}/machine:{recipe.tag(self._options.suite)}"
+
+    def exists(self) -> bool:
+        """Whether the engine has it."""
+        return has_image(self._connection, self.reference)
+
+    def ensure(self, progress: Callable[[str], None]) -> None:
+        """Pull or build it when the engine does not have it; raises :class:`Permanent` when it cannot."""
+        if self.exists():
+            return
+        with file_lock(state_folder() / "local-image.lock"):
+            if self.exists():
+                return
+            if not (self._options.pull and self._pull(self._options.pull, progress)):
+                self._build(progress)
+
+    def _pull(self, source: str, progress: Callable[[str], None]) -> bool:
+        from docker.errors import APIError
+
+        progress(f"pulling machine image {source}")
+        try:
+            self._connection.api.pull(source)
+        except APIError as error:
+            progress(f"no registry gave it ({error.explanation}); making it from Debian packages")
+            return False
+        repository, _, tag = self.reference.rpartition(":")
+        return bool(self._connection.api.tag(source, repository, tag))
+
+    def _build(self, progress: Callable[[str], None]) -> None:
+        begun = time.monotonic()
+        ensure_builder(progress)
+        progress(f"making the machine image from Debian {self._options.suite} packages")
+        mirror = Mirror(self._options.mirror) if self._options.mirror else find_mirror()
+        with bootstrap(self._options.suite, mirror, progress) as archive:
+            self._import(archive)
+        progress(f"machine image ready in {time.monotonic() - begun:.0f} s")
+
+    def _import(self, archive: IO[bytes]) -> None:
+        repository, _, tag = self.reference.rpartition(":")
+        # An iterator, since the SDK announces chunks and then sends a plain file without them.
+        chunks = iter(partial(archive.read, 2**20), b"")
+        self._connection.api.import_image_from_stream(chunks, repository=repository, tag=tag, changes=_SETTINGS)
+
+
+def has_image(connection: Connection, reference: str) -> bool:
+    """Whether the engine has an image of that name or id."""
+    from docker.errors import ImageNotFound
+
+    try:
+        connection.api.inspect_image(reference)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def ensure_builder(progress: Callable[[str], None]) -> None:
+    """Install mmdebstrap on a Debian host where we are root; elsewhere say what to do."""
+    if os.geteuid() != 0 or not is_debian():
+        raise Permanent(
+            "the machine image can only be made on Debian as root; "
+            "elsewhere set the site's option 'pull' to a registry's image that has systemd and sshd"
+        )
+    if shutil.which("mmdebstrap") is None:
+        progress("installing mmdebstrap")
+        install_packages("mmdebstrap")
+
+
+def install_packages(*names: str) -> None:
+    """Install Debian packages on this host; raises :class:`Permanent` with apt's last words."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "-qq", "update"],
+        ["apt-get", "-qq", "-y", "install", "--no-install-recommends", *names],
+    ):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Permanent(f"{' '.join(command)} failed: {_last_line(done.stderr)}")
+
+
+@contextmanager
+def bootstrap(suite: str, mirror: Mirror | None, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
+    """The file system of the machine image as a tar stream; raises :class:`Temporary` when mmdebstrap fails."""
+    with tempfile.TemporaryDirectory(prefix="isthmus-image-") as folder:
+        overlay, archive, log = (Path(folder) / name for name in ("overlay.tar", "image.tar", "log"))
+        overlay.write_bytes(recipe.overlay())
+        command = bootstrap_command(suite, mirror, overlay, archive)
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        _follow(process, log, progress)
+        if process.returncode:
+            raise Temporary(f"mmdebstrap failed: {_last_line(log.read_text(errors='replace'))}", delay=30.0)
+        with archive.open("rb") as stream:
+            yield stream
+
+
+def bootstrap_command(suite: str, mirror: Mirror | None, overlay: Path, archive: Path) -> list[str]:
+    """The mmdebstrap call; without a mirror it takes its own default."""
+    absent = " ".join(f'"$1"/{pattern}' for pattern in recipe.ABSENT)
+    return [
+        "mmdebstrap",
+        "--variant=minbase",
+        "--format=tar",
+        f"--include={','.join(recipe.PACKAGES)}",
+        *(f"--dpkgopt={option}" for option in recipe.DPKG_OPTIONS),
+        *(f"--aptopt={option}" for option in recipe.APT_OPTIONS),
+        f"--customize-hook=rm -f {absent}",
+        f"--customize-hook=tar-in {overlay} /",
+        suite,
+        str(archive),
+        *(mirror.sources(suite) if mirror else ()),
+    ]
+
+
+def _follow(process: subprocess.Popen[bytes], log: Path, progress: Callable[[str], None]) -> None:
+    """Pass on what mmdebstrap says of its steps until it ends or has had its time."""
+    told, end = 0, time.monotonic() + BUILD_SECONDS
+    while True:
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > end:
+                process.kill()
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("I: ")]
+        for line in lines[told:]:
+            progress(line.removeprefix("I: "))
+        told = len(lines)
+        if process.returncode is not None:
+            return
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return next(
+        (line for line in reversed(lines) if line.startswith(("E:", "Err"))), lines[-1] if lines else "no reason given"
+    )

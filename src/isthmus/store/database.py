@@ -1,0 +1,102 @@
+"""The database behind the store: one engine for SQLite (WAL) or PostgreSQL, and its transactions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+BUSY_SECONDS = 5.0
+"""How long a transaction waits for a locked database before it gives up."""
+
+
+class StoreUnavailable(Exception):
+    """The database is locked, full or gone; what was asked did not happen and may be asked again."""
+
+
+class Database:
+    """Opens transactions. Safe to share between threads."""
+
+    def __init__(self, url: str):
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _open_sqlite(self.url) if self.is_sqlite else _open_server(self.url)
+        # SQLite has one writer at a time and waits for it by sleeping; threads queue better here.
+        self._writer = threading.Lock()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; raises :class:`StoreUnavailable` when there can be none."""
+        if self.is_sqlite and not self._writer.acquire(timeout=BUSY_SECONDS):
+            raise StoreUnavailable("the database is busy")
+        try:
+            with _translated(), self.engine.connect() as plain:
+                connection = plain.execution_options(isthmus_write=True)
+                with connection.begin():
+                    yield connection
+        finally:
+            if self.is_sqlite:
+                self._writer.release()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with _translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, PoolTimeout) as error:
+        raise StoreUnavailable(f"the database does not answer: {_first_line(error)}") from error
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    """The database's own words, without the statement and its parameters."""
+    words = str(error.orig) if isinstance(error, DBAPIError) and error.orig else str(error)
+    return words.strip().partition("\n")[0]
+
+
+def _open_sqlite(url: Any) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, pool_size=16, max_overflow=16
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver's guess
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-16000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that will write takes the lock at once: upgrading later could fail half-way.
+        writes = connection.get_execution_options().get("isthmus_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _open_server(url: Any) -> Engine:
+    if url.get_backend_name() == "postgresql" and url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=16, max_overflow=16, pool_timeout=BUSY_SECONDS,
+        connect_args={"connect_timeout": int(BUSY_SECONDS)},
+    )  # fmt: skip

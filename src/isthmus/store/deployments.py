@@ -1,0 +1,152 @@
+"""Deployments as rows: what is desired, where it stands, when to look at it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, literal, or_, select, tuple_, update
+
+from isthmus.store.models import bundles, deployments
+
+d = deployments.c
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One row. ``instances`` maps machine nodes to indices; ``placement`` is None until a site is chosen."""
+
+    id: str
+    name: str
+    owner: str
+    vo: str
+    template: str
+    bundle: str
+    inputs: Mapping[str, Any]
+    pinned_site: str | None
+    placement: Mapping[str, Any] | None
+    instances: Mapping[str, list[int]]
+    power: str
+    version: int
+    converged_version: int
+    phase: str
+    reason: str
+    outputs: Mapping[str, Any]
+    cancelled: bool
+    attempts: int
+    due: float | None
+    idempotency_key: str | None
+    request_digest: str | None
+    created: float
+    updated: float
+
+
+_COLUMNS = [deployments.c[f.name] for f in fields(Deployment)]
+_SUMMARY = [
+    d.id,
+    d.name,
+    d.phase,
+    d.reason,
+    d.template,
+    d.pinned_site,
+    d.placement,
+    d.owner,
+    d.vo,
+    d.created,
+    d.updated,
+]
+
+
+def save_bundle(c: Connection, digest: str, archive: bytes, now: float) -> None:
+    """Keep a bundle once, whoever else is keeping the same."""
+    if c.scalar(select(bundles.c.digest).where(bundles.c.digest == digest)) is None:
+        c.execute(insert(bundles).values(digest=digest, archive=archive, created=now))
+
+
+def load_bundle(c: Connection, digest: str) -> bytes:
+    """The archive of a bundle that a deployment names."""
+    return bytes(c.execute(select(bundles.c.archive).where(bundles.c.digest == digest)).scalar_one())
+
+
+def add(c: Connection, row: Deployment) -> None:
+    """Insert; raises IntegrityError when a live deployment has the name, or the idempotency key is taken."""
+    c.execute(insert(deployments).values({f.name: getattr(row, f.name) for f in fields(Deployment)}))
+
+
+def get(c: Connection, id_: str) -> Deployment | None:
+    row = c.execute(select(*_COLUMNS).where(d.id == id_)).one_or_none()
+    return Deployment(*row) if row else None
+
+
+def find(c: Connection, vo: str, owner: str | None, ref: str) -> Deployment | None:
+    """By id, or by the name of a live one, else of the one deleted last; ``owner`` None finds anybody's."""
+    mine = [d.vo == vo, *([d.owner == owner] if owner is not None else [])]
+    query = select(*_COLUMNS).where(and_(*mine, or_(d.id == ref, d.name == ref)))
+    row = c.execute(query.order_by(d.phase == "deleted", d.created.desc()).limit(1)).one_or_none()
+    return Deployment(*row) if row else None
+
+
+def find_by_key(c: Connection, vo: str, owner: str, key: str) -> Deployment | None:
+    """The deployment that was created with an idempotency key."""
+    row = c.execute(select(*_COLUMNS).where(d.vo == vo, d.owner == owner, d.idempotency_key == key)).one_or_none()
+    return Deployment(*row) if row else None
+
+
+def summaries(
+    c: Connection,
+    vo: str,
+    owner: str | None,
+    *,
+    after: tuple[float, str] | None,
+    limit: int,
+    phase: str | None,
+) -> Sequence[Any]:
+    """A page of live deployments (or of those in ``phase``), the youngest first."""
+    where = [d.vo == vo, d.phase == phase if phase else d.phase != "deleted"]
+    if owner is not None:
+        where.append(d.owner == owner)
+    if after is not None:
+        where.append(tuple_(d.created, d.id) < tuple_(literal(after[0]), literal(after[1])))
+    return c.execute(select(*_SUMMARY).where(*where).order_by(d.created.desc(), d.id.desc()).limit(limit)).all()
+
+
+def summary(c: Connection, vo: str, owner: str | None, ref: str) -> Any | None:
+    """One deployment's state alone: what clients poll."""
+    mine = [d.vo == vo, *([d.owner == owner] if owner is not None else [])]
+    query = select(*_SUMMARY).where(and_(*mine, or_(d.id == ref, d.name == ref)))
+    return c.execute(query.order_by(d.phase == "deleted", d.created.desc()).limit(1)).one_or_none()
+
+
+def change(c: Connection, id_: str, version: int, now: float, **values: Any) -> bool:
+    """Write a new desired state and make it due; False when it is no longer at ``version``.
+
+    Fences nobody: the worker that holds the lease sees the new version at its next heartbeat.
+    """
+    values |= {"version": version + 1, "updated": now, "due": now, "attempts": 0, "cancelled": False}
+    return c.execute(update(deployments).where(d.id == id_, d.version == version).values(values)).rowcount == 1
+
+
+def wake(c: Connection, ids: Sequence[str], now: float, **values: Any) -> None:
+    """Make deployments due now."""
+    c.execute(update(deployments).where(d.id.in_(ids)).values(due=now, **values))
+
+
+def next_due(c: Connection) -> float | None:
+    """When the next deployment is due, None when none is."""
+    due: float | None = c.scalar(select(func.min(d.due)))
+    return due
+
+
+def converged(c: Connection, power: str, site: str) -> dict[str, str]:
+    """Ids of deployments on a site at rest in ``power``, that a drift scan should compare."""
+    chosen = d.placement["site"].as_string() == site
+    rows = c.execute(
+        select(d.id, d.phase).where(d.due.is_(None), d.power == power, chosen, d.phase.in_(["running", "stopped"]))
+    )
+    return {row.id: row.phase for row in rows}
+
+
+def count_by_phase(c: Connection) -> dict[str, int]:
+    """How many deployments stand in each phase."""
+    return {row[0]: row[1] for row in c.execute(select(d.phase, func.count()).group_by(d.phase))}

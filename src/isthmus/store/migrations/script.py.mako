@@ -1,0 +1,17 @@
+"""${message}"""
+
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "raise SystemExit('nothing to do: delete this migration')"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "raise SystemExit('this migration cannot be undone')"}

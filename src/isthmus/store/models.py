@@ -1,0 +1,139 @@
+"""The tables. A released migration is never edited; what changes here gets a new one."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s",
+                                       "fk": "fk_%(table_name)s_%(column_0_name)s"})  # fmt: skip
+
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("archive", LargeBinary, nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", String(63), nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("vo", String(255), nullable=False),
+    Column("template", String(255), nullable=False),
+    Column("bundle", String(64), ForeignKey("bundles.digest"), nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("pinned_site", String(63)),
+    Column("placement", JSON(none_as_null=True)),
+    Column("instances", JSON, nullable=False),
+    Column("power", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("converged_version", Integer, nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("outputs", JSON, nullable=False),
+    Column("cancelled", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", Float),  # when a worker shall look at it; null: not until something changes
+    Column("lease_token", String(32)),
+    Column("lease_owner", String(255)),
+    Column("lease_expiry", Float),
+    Column("idempotency_key", String(255)),
+    Column("request_digest", String(64)),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    Index("ix_deployments_due", "due"),
+    Index("ix_deployments_lease_expiry", "lease_expiry"),
+    Index("ix_deployments_list", "vo", "owner", "created", "id"),
+    # A name is free again once its deployment is deleted.
+    Index("ux_deployments_live_name", "vo", "owner", "name", unique=True,
+          sqlite_where=text("phase <> 'deleted'"), postgresql_where=text("phase <> 'deleted'")),
+    Index("ux_deployments_idempotency", "vo", "owner", "idempotency_key", unique=True),
+)  # fmt: skip
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("deployment", String(12), ForeignKey("deployments.id"), primary_key=True),
+    Column("node", String(255), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("site", String(63), nullable=False),
+    Column("site_id", String(255)),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("done", JSON, nullable=False),
+    Column("image", String(64)),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    Index("ix_resources_site", "site", "kind"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("deployment", String(12), ForeignKey("deployments.id"), nullable=False),
+    Column("time", Float, nullable=False),
+    Column("who", String(255), nullable=False),
+    Column("kind", String(63), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("node", String(255)),
+    Column("action", String(255)),
+    Column("outcome", String(16), nullable=False),
+    Column("seconds", Float),
+    Index("ix_events_deployment", "deployment", "id"),
+    sqlite_autoincrement=True,
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("deployment", String(12), ForeignKey("deployments.id"), nullable=False),
+    Column("time", Float, nullable=False),
+    Column("instance", String(255), nullable=False),
+    Column("operation", String(255), nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_logs_deployment", "deployment", "id"),
+    sqlite_autoincrement=True,
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("deployment", String(12), ForeignKey("deployments.id"), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("ciphertext", LargeBinary, nullable=False),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("site", String(63), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("node", String(255), nullable=False),
+    Column("template", String(255), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("used", Float, nullable=False),
+)

@@ -1,0 +1,168 @@
+"""What is wrong with a template, told as values: severity, stable code, place, excerpt, suggestion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Protocol
+
+from isthmus.topology import Position
+
+MAX_DIAGNOSTICS = 200
+"""More than these help nobody, and a hostile template could make millions."""
+
+CODES = {
+    # what holds the template
+    "archive": "The archive cannot be read as a CSAR, or is built to do harm.",
+    "path-escape": "A path leads out of the template's own folder.",
+    "file-missing": "A file that the template names is not in the bundle.",
+    "file-remote": "A file is named by URL; nothing is fetched, so it cannot run as it stands.",
+    "too-large": "A document, an archive or a value is larger than is accepted.",
+    # YAML
+    "yaml-syntax": "The document is not YAML.",
+    "yaml-encoding": "The document is not UTF-8 text.",
+    "yaml-key-duplicate": "A mapping has the same key twice.",
+    "yaml-key-complex": "A mapping key is not a plain scalar.",
+    "yaml-tag": "A YAML tag is used; TOSCA has none.",
+    "yaml-alias": "An alias has no anchor, or aliases multiply the document beyond measure.",
+    "yaml-depth": "The document is nested too deeply.",
+    # the document
+    "version": "`tosca_definitions_version` is missing or not supported.",
+    "key-unknown": "A key is not part of the TOSCA grammar at this place.",
+    "key-missing": "A key that the TOSCA grammar requires is missing.",
+    "shape": "A list, a map or a scalar stands where TOSCA wants another of these.",
+    "import": "An import cannot be followed.",
+    "unsupported": "A part of TOSCA that is not supported; it is refused rather than ignored.",
+    "ignored": "A part of TOSCA that is checked but has no effect.",
+    # types
+    "type-unknown": "A type is not known.",
+    "type-redefined": "A type has two definitions.",
+    "type-cycle": "Types derive from one another in a circle.",
+    "refinement": "A derived type changes a definition in a way that its parent does not allow.",
+    # values
+    "value-type": "A value is not of the declared type.",
+    "value-depth": "A value, or a chain of functions, is nested too deeply.",
+    "constraint": "A value breaks a constraint.",
+    "constraint-bad": "A constraint itself makes no sense.",
+    "pattern": "A regular expression is not valid, or is not accepted.",
+    "secret-literal": "A secret stands in the template in plain text.",
+    # inputs, properties and their like
+    "input-unknown": "An input is given or asked for that the template does not declare.",
+    "input-missing": "An input has no value.",
+    "input-unused": "An input is declared and never used.",
+    "property-unknown": "A property is not declared.",
+    "property-missing": "A required property has no value.",
+    "property-cycle": "Properties are defined by one another in a circle.",
+    "attribute-unknown": "An attribute is not declared.",
+    "capability-unknown": "A capability is not declared.",
+    "requirement-unknown": "A requirement is not declared.",
+    "requirement-unmet": "A requirement has no node that can meet it.",
+    "requirement-cycle": "Nodes require one another in a circle.",
+    "target-unknown": "A node, relationship or group of that name does not exist.",
+    "target-mismatch": "A node is not of the type that is required, or lacks the capability.",
+    "interface-unknown": "An interface is not declared.",
+    "operation-unknown": "An operation is not declared.",
+    "artifact-unknown": "An artifact is not declared.",
+    "function-unknown": "A function is not known.",
+    "function-arguments": "A function's arguments make no sense.",
+    "scaling": "The bounds of a scalable node contradict one another.",
+}
+"""Every code and what it means; `docs/tosca-diagnostics.md` shows the same table."""
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing that is wrong (ERROR: there is no topology) or doubtful (WARNING).
+
+    ``code`` is stable; ``excerpt`` shows the line with a caret; ``suggestion`` may be empty.
+    """
+
+    severity: Severity
+    code: str
+    summary: str
+    detail: str = ""
+    position: Position | None = None
+    excerpt: str = ""
+    suggestion: str = ""
+
+    def render(self) -> str:
+        """The diagnostic as a person reads it, on several lines without a final newline."""
+        place = f"{self.position}: " if self.position else ""
+        lines = [f"{place}{self.severity}: {self.summary} [{self.code}]"]
+        lines += [self.detail] if self.detail else []
+        lines += [self.excerpt] if self.excerpt else []
+        lines += [f"  {self.suggestion}"] if self.suggestion else []
+        return "\n".join(lines)
+
+
+class Located(Protocol):
+    """Anything that knows its place in a file: a node of a YAML document."""
+
+    @property
+    def position(self) -> Position: ...
+
+    @property
+    def excerpt(self) -> str: ...
+
+
+class Problems:
+    """Collects diagnostics while a template is read; says each only once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, Position | None], Diagnostic] = {}
+        self._dropped = 0
+        self.failed = False
+        self.marked: set[str] = set()
+        """Files that show the marks of the field's catalogues; see :mod:`isthmus.tosca.leniency`."""
+        self.leniencies: dict[str, str] = {}
+
+    def error(
+        self, code: str, summary: str, at: Located | None = None, *, detail: str = "", suggestion: str = ""
+    ) -> None:
+        """Record what makes the template unusable."""
+        self.failed = True
+        self._add(Severity.ERROR, code, summary, at, detail, suggestion)
+
+    def warn(
+        self, code: str, summary: str, at: Located | None = None, *, detail: str = "", suggestion: str = ""
+    ) -> None:
+        """Record what its author should know."""
+        self._add(Severity.WARNING, code, summary, at, detail, suggestion)
+
+    def _add(
+        self, severity: Severity, code: str, summary: str, at: Located | None, detail: str, suggestion: str
+    ) -> None:
+        position = at.position if at is not None else None
+        key = (code, summary, position)
+        if key in self._found:
+            return
+        if len(self._found) >= MAX_DIAGNOSTICS:
+            self._dropped += 1
+            return
+        excerpt = at.excerpt if at is not None else ""
+        self._found[key] = Diagnostic(severity, code, summary, detail, position, excerpt, suggestion)
+
+    def list(self) -> tuple[Diagnostic, ...]:
+        """Errors first, each kind in the order in which it was found."""
+        found = sorted(self._found.values(), key=lambda d: d.severity is not Severity.ERROR)
+        if self._dropped:
+            severity = Severity.ERROR if self.failed else Severity.WARNING
+            found.append(Diagnostic(severity, "too-large", f"and {self._dropped} more of these"))
+        return tuple(found)
+
+
+def near(name: str, candidates: Iterable[str]) -> str:
+    """A sentence that offers the nearest known names, or nothing when none is near."""
+    known = list(candidates)[:5000]
+    found: Sequence[str] = get_close_matches(name[:200], known, n=2, cutoff=0.7)
+    if not found:
+        last = name.rsplit(".", 1)[-1].lower()
+        found = [c for c in known if c.rsplit(".", 1)[-1].lower() == last][:2]
+    return f"did you mean {' or '.join(repr(f) for f in found)}?" if found else ""

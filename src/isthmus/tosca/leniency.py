@@ -1,0 +1,44 @@
+"""What is accepted beyond the specification, by name, and only in documents that show the mark.
+
+The catalogues of the Infrastructure Manager and of INDIGO use types of their own and stretch the
+grammar here and there; thousands of templates rely on it. A document is marked when it names one of
+those types. Each leniency that was used is listed in :attr:`isthmus.tosca.Loaded.leniencies`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from isthmus.tosca.diagnostics import Located, Problems
+
+_MARK = re.compile(rb"\btosca\.[a-z_]+\.(?:indigo|ec3|im|eosc|grycap|aisprint|oscar)\.")
+
+LENIENCIES = {
+    "normative-types-redefined": "A document may define again a type of the Simple Profile; its own definition stands.",
+    "free-refinement": "A derived type may change the type of an inherited definition.",
+    "repeated-keys": "A key may stand twice in a map; the last one counts.",
+    "unknown-data-types": "A property may be of a data type that nobody defines; any value will do.",
+    "bare-quantities": "A number without unit may stand where a scalar-unit is declared: bytes, seconds or hertz.",
+    "loose-defaults": "A default may break its own constraints.",
+    "quoted-numbers": "A quoted number or boolean may stand where a number or boolean is declared.",
+    "climbing-attributes": "An attribute that a node does not declare is looked for on the nodes that host it.",
+    "count": "`count` of a scalable capability is the number of instances at first, and may be 0.",
+    "unchecked-targets": "A requirement may point at a node of another type than is declared.",
+    "undeclared-functions-of-the-field": "`access_token()` and `random(N)` stand as text.",
+    "stray-keys": "Keys that the grammar does not know are passed over.",
+    "undeclared-names": "Properties, capabilities and attributes that no type declares are taken as they are.",
+    "missing-values": "A required property of a type may stay without a value.",
+}
+
+
+def is_marked(data: bytes) -> bool:
+    """Whether a document names a type of the field's catalogues."""
+    return _MARK.search(data) is not None
+
+
+def allows(name: str, at: Located, problems: Problems) -> bool:
+    """Whether a leniency applies where a node stands; it is noted as used when it does."""
+    if at.position.file not in problems.marked:
+        return False
+    problems.leniencies[name] = LENIENCIES[name]
+    return True

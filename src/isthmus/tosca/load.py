@@ -1,0 +1,88 @@
+"""From a bundle and inputs to a topology: the steps in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from isthmus.topology import Topology
+from isthmus.tosca.artifacts import Artifacts
+from isthmus.tosca.assembly import assemble
+from isthmus.tosca.bundle import Bundle
+from isthmus.tosca.diagnostics import Diagnostic, Problems
+from isthmus.tosca.documents import Map
+from isthmus.tosca.functions import Functions
+from isthmus.tosca.grammar import check_keys, map_at
+from isthmus.tosca.imports import Document, read_documents
+from isthmus.tosca.inputs import Inputs, parse_inputs
+from isthmus.tosca.nodes import read_nodes
+from isthmus.tosca.requirements import Binder, check_relationship_templates
+from isthmus.tosca.types import Types, normative_types
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of a template: a topology unless a diagnostic is an error.
+
+    ``secrets`` are the names of inputs that are secrets: the topology refers to the value of input NAME as
+    ``Secret("input:NAME")``. ``leniencies`` are the names of what was accepted beyond the specification.
+    """
+
+    topology: Topology | None
+    diagnostics: tuple[Diagnostic, ...]
+    secrets: tuple[str, ...] = ()
+    leniencies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A template whose documents and types are known: what :func:`load` and :func:`form` begin with."""
+
+    document: Document
+    topology: Map | None
+    types: Types
+
+
+def open_template(bundle: Bundle, problems: Problems) -> Opened | None:
+    """Read documents and types; None when there is nothing to go on with."""
+    documents = read_documents(bundle, problems)
+    if not documents:
+        return None
+    types = Types(problems, normative_types())
+    for document in documents.values():
+        types.add(document)
+    main = documents[bundle.main]
+    topology = map_at(main.root, "topology_template", problems)
+    if topology is not None:
+        check_keys(topology, "topology_template", problems)
+    return Opened(main, topology, types)
+
+
+def load(bundle: Bundle, inputs: Mapping[str, Any] = MappingProxyType({})) -> Loaded:
+    """Resolve a template with values for its inputs.
+
+    Never raises for what a bundle or an input holds; every mistake found is in the diagnostics.
+    """
+    problems = Problems()
+    opened = open_template(bundle, problems)
+    if opened is None:
+        return Loaded(None, problems.list())
+    types, topology, main = opened.types, opened.topology, opened.document
+    artifacts = Artifacts(bundle, problems)
+    functions = Functions(problems, artifacts)
+    declared = map_at(topology, "inputs", problems)
+    names = frozenset(declared.entries) if declared is not None else frozenset[str]()
+    functions.inputs = Inputs(parse_inputs(topology, types, main), names, inputs, functions.converter, problems)
+    functions.inputs.check()
+    read_nodes(topology, types, main, functions)
+    Binder(types, functions, check_relationship_templates(topology, types)).bind()
+    result = assemble(opened.document, topology, types, functions, artifacts)
+    types.check_all()
+    return Loaded(
+        None if problems.failed else result,
+        problems.list(),
+        functions.inputs.secrets,
+        tuple(problems.leniencies),
+    )

@@ -1,0 +1,104 @@
+"""Reads `node_templates`: each bound to its type, its properties and capabilities ready to be asked."""
+
+from __future__ import annotations
+
+from isthmus.tosca.diagnostics import Problems, near
+from isthmus.tosca.documents import Map, text_of
+from isthmus.tosca.functions import Functions
+from isthmus.tosca.grammar import check_keys, entries_at, map_at
+from isthmus.tosca.imports import Document
+from isthmus.tosca.interfaces import overlay_interfaces
+from isthmus.tosca.leniency import allows
+from isthmus.tosca.templates import NodeTemplate, Scope, Values
+from isthmus.tosca.types import Types, artifact_entries
+
+
+def read_nodes(topology: Map | None, types: Types, document: Document, functions: Functions) -> None:
+    """Fill ``functions.nodes`` in the template's order; what is unusable goes to ``functions.broken``."""
+    section = map_at(topology, "node_templates", types.problems)
+    if section is None:
+        return
+    for name, written in section.entries.items():
+        node = _resolve_copy(written, section, types.problems)
+        template = _read(name, node, section, types, document, functions) if node is not None else None
+        if template is None:
+            functions.broken.add(name)
+        else:
+            functions.nodes[name] = template
+
+
+def _resolve_copy(written: object, section: Map, problems: Problems) -> Map | None:
+    """A template whose keys are laid over those of the template that `copy` names (TOSCA 1.3 §3.8.3)."""
+    if not isinstance(written, Map):
+        return None
+    source = written.get("copy")
+    if source is None:
+        return written
+    original = section.get(text_of(source))
+    if not isinstance(original, Map) or original.get("copy") is not None:
+        problems.error("target-unknown", f"there is no template {text_of(source)!r} to copy", source)
+        return None
+    merged = Map(written.source, written.mark)
+    merged.entries = {**original.entries, **written.entries}
+    merged.keys = {**original.keys, **written.keys}
+    return merged
+
+
+def _read(
+    name: str, node: Map, section: Map, types: Types, document: Document, functions: Functions
+) -> NodeTemplate | None:
+    problems = types.problems
+    check_keys(node, "node_template", problems)
+    at = section.keys[name]
+    written = node.get("type")
+    if written is None:
+        problems.error("key-missing", f"the node {name!r} has no type", at)
+        return None
+    found = types.resolve("node", written, document)
+    if found is None:
+        return None
+    template = NodeTemplate(name, node, found, document, at)
+    scope = Scope(node=template)
+    make = functions.converter
+    properties = map_at(node, "properties", problems)
+    template.values = Values(repr(name), found.properties, properties, scope, at, make)
+    attributes = map_at(node, "attributes", problems)
+    template.attributes = Values(repr(name), found.attributes, attributes, scope, at, make)
+    template.capabilities = _read_capabilities(template, problems, functions)
+    template.interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document)
+    template.artifacts = {**found.artifacts, **artifact_entries(node)}
+    _check_directives(node, problems)
+    return template
+
+
+def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Functions) -> dict[str, Values]:
+    assigned = entries_at(template.node, "capabilities", problems)
+    found = {}
+    for name, definition in template.type.capabilities.items():
+        written = assigned.get(name)
+        properties = None
+        if isinstance(written, Map):
+            check_keys(written, "capability_assignment", problems)
+            properties = map_at(written, "properties", problems)
+        what = f"the capability {name!r} of {template.name!r}"
+        at = written if written is not None else template.at
+        scope = Scope(node=template)
+        found[name] = Values(what, definition.properties, properties, scope, at, functions.converter)
+    section = template.node.get("capabilities")
+    for name in assigned.keys() - found.keys():
+        assert isinstance(section, Map)
+        if not allows("undeclared-names", section.keys[name], problems):
+            problems.error(
+                "capability-unknown",
+                f"{template.type.name} has no capability {name!r}",
+                section.keys[name],
+                suggestion=near(name, found),
+            )
+    return found
+
+
+def _check_directives(node: Map, problems: Problems) -> None:
+    """`select` and `substitute` ask for nodes that are not made here, which nothing can do yet."""
+    written = node.get("directives")
+    if written is not None:
+        problems.error("unsupported", "'directives' (select, substitute) are not supported", node.keys["directives"])

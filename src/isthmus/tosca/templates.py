@@ -1,0 +1,190 @@
+"""What a topology template holds, bound to its types: nodes, their relations, and property values.
+
+Values are worked out when first asked, since properties may ask for one another in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from isthmus.topology import NodeKind, Value
+from isthmus.tosca.definitions import PropertyDef, RequirementDef
+from isthmus.tosca.diagnostics import Problems, near
+from isthmus.tosca.documents import Map, Node
+from isthmus.tosca.interfaces import Interface
+from isthmus.tosca.leniency import allows
+from isthmus.tosca.values import BROKEN, Converter
+
+if TYPE_CHECKING:
+    from isthmus.tosca.imports import Document
+    from isthmus.tosca.types import TypeDef
+
+MACHINES = ("tosca.nodes.Compute", "tosca.nodes.Abstract.Compute")
+VOLUMES = ("tosca.nodes.BlockStorage", "tosca.nodes.Storage.BlockStorage")
+NETWORKS = ("tosca.nodes.network.Network",)
+HOSTED = "tosca.relationships.HostedOn"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom SELF, HOST, SOURCE and TARGET mean where a value stands."""
+
+    node: NodeTemplate | None = None
+    relation: Relation | None = None
+
+
+class Values:
+    """The properties of one thing: what is declared, what is assigned, and what comes of it."""
+
+    def __init__(
+        self,
+        what: str,
+        definitions: Mapping[str, PropertyDef],
+        assigned: Map | None,
+        scope: Scope,
+        at: Node,
+        converter: Converter,
+    ) -> None:
+        self.what = what
+        self.definitions = definitions
+        self.assigned = assigned
+        self.scope = scope
+        self.at = at
+        self.converter = converter
+        self._known: dict[str, Value] = {}
+        self._running: list[str] = []
+
+    def assigns(self, name: str) -> bool:
+        """Whether the template itself gives a value."""
+        return self.assigned is not None and self.assigned.get(name) is not None
+
+    def get(self, name: str) -> Value:
+        """The value of a property; None when it has none."""
+        if name not in self._known:
+            if name in self._running:
+                self.problems.error("property-cycle", f"{name!r} of {self.what} depends on itself", self._place(name))
+                return BROKEN
+            self._running.append(name)
+            value = self._work_out(name)
+            self._running.remove(name)
+            self._known[name] = value
+        return self._known[name]
+
+    @property
+    def problems(self) -> Problems:
+        return self.converter.problems
+
+    def _place(self, name: str) -> Node:
+        return self.assigned.keys[name] if self.assigned is not None and self.assigns(name) else self.at
+
+    def _work_out(self, name: str) -> Value:
+        definition = self.definitions.get(name)
+        node = self.assigned.get(name) if self.assigned is not None else None
+        schema = definition.schema if definition is not None else None
+        if node is not None:
+            value = self.converter.convert(node, schema, self.scope)
+        elif definition is not None and definition.default is not None:
+            node = definition.default
+            value = self.converter.convert_default(node, definition.schema, self.scope)
+        else:
+            return None
+        if schema is not None and schema.secret and isinstance(value, str):
+            self.problems.error(
+                "secret-literal",
+                f"{name!r} of {self.what} is a secret, and stands here in plain text",
+                node,
+                suggestion="name a secret with { get_secret: NAME }, or an input of type isthmus.datatypes.Secret",
+            )
+        return value
+
+    def check(self) -> None:
+        """Report properties that are not declared, and required ones without a value."""
+        for name in self.assigned.entries if self.assigned is not None else ():
+            if name not in self.definitions:
+                assert self.assigned is not None
+                at = self.assigned.keys[name]
+                if not allows("undeclared-names", at, self.problems):
+                    self.problems.error(
+                        "property-unknown",
+                        f"{self.what} has no property {name!r}",
+                        at,
+                        suggestion=near(name, self.definitions),
+                    )
+        for name, definition in self.definitions.items():
+            if definition.required and self.get(name) is None and not allows("missing-values", self.at, self.problems):
+                self.problems.error("property-missing", f"{self.what} requires the property {name!r}", self.at)
+
+    def all(self) -> dict[str, Value]:
+        """Every property that has a value, declared ones first."""
+        names = [*self.definitions, *(self.assigned.entries if self.assigned is not None else ())]
+        return {n: v for n in dict.fromkeys(names) if (v := self.get(n)) is not None}
+
+
+@dataclass(eq=False, slots=True)
+class Relation:
+    """A requirement of a node that is met by another, through a relationship."""
+
+    name: str
+    label: str
+    """The requirement's name; for the second of that name on one node with `.2` after it, and so on."""
+    source: NodeTemplate
+    target: NodeTemplate
+    type: TypeDef
+    at: Node
+    definition: RequirementDef | None = None
+    template: str | None = None
+    values: Values = field(init=False)
+    interfaces: Mapping[str, Interface] = field(init=False)
+
+    @property
+    def hosts(self) -> bool:
+        return self.name == "host" or self.type.derives(HOSTED)
+
+
+@dataclass(eq=False, slots=True)
+class NodeTemplate:
+    """One node of a template."""
+
+    name: str
+    node: Map
+    type: TypeDef
+    document: Document
+    at: Node
+    relations: list[Relation] = field(default_factory=list)
+    values: Values = field(init=False)
+    attributes: Values = field(init=False)
+    capabilities: dict[str, Values] = field(init=False)
+    interfaces: Mapping[str, Interface] = field(init=False)
+    artifacts: Mapping[str, Node] = field(init=False)
+
+    def of(self, *types: str) -> bool:
+        """Whether the node is of one of these types or derives from it."""
+        return any(self.type.derives(t) for t in types)
+
+    @property
+    def host(self) -> Relation | None:
+        """What this node is hosted on: the requirement `host`, or else one met by a HostedOn."""
+        named = next((r for r in self.relations if r.name == "host"), None)
+        return named or next((r for r in self.relations if r.hosts), None)
+
+    def hosts(self) -> Iterator[NodeTemplate]:
+        """The node that hosts this one directly, the one that hosts that, and so on."""
+        seen, current = {self.name}, self.host
+        while current is not None and current.target.name not in seen:
+            yield current.target
+            seen.add(current.target.name)
+            current = current.target.host
+
+    @property
+    def kind(self) -> NodeKind:
+        """What the node is to the engine."""
+        if self.of(*MACHINES):
+            return NodeKind.MACHINE
+        if self.of(*VOLUMES):
+            return NodeKind.VOLUME
+        if self.of(*NETWORKS):
+            return NodeKind.NETWORK
+        hosted = any(h.of(*MACHINES) for h in self.hosts())
+        return NodeKind.SOFTWARE if hosted else NodeKind.ABSTRACT
