@@ -58,6 +58,7 @@ def build(
     app.state.service = service
     app.state.authenticator = authenticator
     app.state.check = check
+    app.state.unready = ""
     app.state.closing = closing or Closing()
     install_problems(app)
     install_description(app)

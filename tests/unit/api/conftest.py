@@ -90,7 +90,7 @@ class FakeService:
             self.keys[idempotency_key] = (body, number)
         return view, True
 
-    async def list(self, who: Any, *, cursor: Any, limit: int, phase: Any) -> Page:
+    async def list(self, who: Any, *, cursor: Any = None, limit: int, phase: Any = None) -> Page:
         found = list(self.deployments.values())[int(cursor or 0) :]
         more = str(int(cursor or 0) + limit) if len(found) > limit else None
         return Page(found[:limit], more)

@@ -108,7 +108,7 @@ async def test_stop_start_delete(harness: Harness) -> None:
 
 async def test_quota_leaves_it_degraded_with_the_sites_words_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
     harness = Harness(tmp_path)
-    harness.world.set_fault(Fault("create_machine", kind=Kind.QUOTA, message="no room", times=1))
+    harness.world.set_fault(Fault("create_machine", kind=Kind.QUOTA, message="no room", delay=60))
     d = harness.create(cluster(2))
     await harness.settle()
     row = harness.row(d)

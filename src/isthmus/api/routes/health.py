@@ -25,13 +25,16 @@ async def live() -> Response:
 
 @router.get("/readyz", summary="Whether it can do its work")
 async def ready(request: Request) -> Response:
-    check: Check = request.app.state.check
+    state = request.app.state
     try:
-        await check()
+        await state.check()
     except Exception as error:
-        # Whatever is wrong, the answer is the same; the log has the cause.
-        log.warning("not ready: %s", error)
+        # Whatever is wrong, the answer is the same; the log has the cause, once however often one asks.
+        if state.unready != str(error):
+            log.warning("not ready: %s", error)
+        state.unready = str(error)
         raise Busy("The server is not ready.", retry_after=2, code="not-ready") from error
+    state.unready = ""
     return answer({"status": "ready"})
 
 
