@@ -1,8 +1,15 @@
 """Isthmus joins computing sites: it deploys TOSCA topologies anywhere and keeps them real."""
 
-from importlib.metadata import PackageNotFoundError, version
+__version__: str
 
-try:
-    __version__ = version("isthmus")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0"
+
+def __getattr__(name: str) -> str:
+    """The version, looked up when it is asked for: reading package metadata costs as much as the whole CLI."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("isthmus")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0"

@@ -164,7 +164,7 @@ class Service:
         )  # fmt: skip
 
     def _insert(self, c: Connection, row: Deployment, template: Template, inputs: Mapping[str, Any]) -> None:
-        deployments.save_bundle(c, row.bundle, template.bundle.to_zip, row.created)
+        deployments.save_bundle(c, row.bundle, template.bundle.to_zip(), row.created)
         deployments.add(c, row)
         self._keep_secrets(c, row.id, template, inputs)
         private, public = make_key_pair(row.name)
@@ -315,7 +315,7 @@ class Service:
 
         def more(c: Connection) -> None:
             if bundle is not None:
-                deployments.save_bundle(c, bundle.digest, bundle.to_zip, self.store.now())
+                deployments.save_bundle(c, bundle.digest, bundle.to_zip(), self.store.now())
             self._keep_secrets(c, row.id, template, change.inputs or {})
 
         values = {"bundle": wanted.bundle, "template": wanted.template, "inputs": wanted.inputs,

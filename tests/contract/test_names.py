@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from isthmus.sites.contract import Ref, label
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-names = (
-    st.text(max_size=200) | st.text("ab-_x01", max_size=40) | st.from_regex(r"[ab_-]{1,4}", fullmatch=True)
-)
+names = st.text(max_size=200) | st.text("ab-_x01", max_size=40) | st.from_regex(r"[ab_-]{1,4}", fullmatch=True)
 
 
 @given(names, st.integers(0, 9_999_999))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
+from isthmus import __version__
+from isthmus.api import reference
 from isthmus.api.auth import Authenticator
 from isthmus.api.description import install_description
 from isthmus.api.gate import Gate
@@ -50,10 +51,12 @@ def build(
     """The app without its gate; its ``openapi()`` is the description of the API."""
     app = FastAPI(
         title="Isthmus",
-        version=importlib.metadata.version("isthmus"),
+        version=__version__,
         description=_DESCRIPTION,
         generate_unique_id_function=_name,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = service
     app.state.authenticator = authenticator
@@ -62,6 +65,7 @@ def build(
     app.state.closing = closing or Closing()
     install_problems(app)
     install_description(app)
+    app.include_router(reference.router)
     app.include_router(health.router)
     for module in (templates, deployments, history, sites):
         app.include_router(module.router, prefix="/v1")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.metadata
 import logging
 import os
 import signal
@@ -23,6 +22,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from isthmus import __version__
 from isthmus.api.app import create_app
 from isthmus.api.auth import LOCAL, StaticToken
 from isthmus.api.instance import Instance, claim, ensure_token, forget_instance, process_start
@@ -112,7 +112,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             pid = os.getpid()
-            note = Instance(self._url, pid, process_start(pid) or "", importlib.metadata.version("isthmus"))
+            note = Instance(self._url, pid, process_start(pid) or "", __version__)
             note.write(self._settings.home)
             log.info("serving on %s", self._url)
 

@@ -81,9 +81,9 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from isthmus import __version__
 
-        typer.echo(f"isthmus {version('isthmus')}")
+        typer.echo(f"isthmus {__version__}")
         raise typer.Exit
 
 

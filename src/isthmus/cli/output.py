@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 STYLES = {
-    **dict.fromkeys(["running", "done", "ok", "ready"], "green"),
+    **dict.fromkeys(["running", "created", "configured", "started", "done", "ok", "ready"], "green"),
     **dict.fromkeys(["failed", "error", "cancelled"], "red"),
     **dict.fromkeys(["deleted", "waiting", "pending", "absent"], "bright_black"),
     "stopped": "blue",

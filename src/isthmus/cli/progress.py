@@ -117,9 +117,7 @@ class _Live:
         self._latest: deque[str] = deque(maxlen=5)
         self._changed = threading.Event()
         self._over = threading.Event()
-        self._live = Live(
-            get_renderable=self._draw, console=console(), refresh_per_second=8, vertical_overflow="ellipsis"
-        )
+        self._live = Live(get_renderable=self._draw, console=console(), refresh_per_second=8)
         self._thread = threading.Thread(target=self._fetch_on_change, daemon=True)
 
     def event(self, event: Json) -> None:
@@ -132,21 +130,24 @@ class _Live:
         self._live.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._over.set()
         self._changed.set()
         self._thread.join(timeout=5)
+        if kind is None:
+            self._fetch()
         self._latest.clear()
         self._live.stop()
 
     def _fetch_on_change(self) -> None:
-        while True:
+        while not self._over.wait(0.2):
             self._changed.wait()
             self._changed.clear()
-            with contextlib.suppress(Failure):
-                self._view = self._client.get(f"/deployments/{self._number}")
-            if self._over.wait(0.2):
-                return
+            self._fetch()
+
+    def _fetch(self) -> None:
+        with contextlib.suppress(Failure):
+            self._view = self._client.get(f"/deployments/{self._number}")
 
     def _draw(self) -> Any:
         from rich.console import Group

@@ -180,13 +180,17 @@ def _input_row(i: Json) -> list[str]:
 
 
 def event_line(event: Json) -> str:
-    """One event in one line."""
+    """One event in one line: what an action does stands before its object, how it went after it."""
     import time
 
     clock = time.strftime("%H:%M:%S", time.localtime(event["time"]))
-    took = f" ({span(event['seconds'])})" if event.get("seconds") is not None else ""
-    failed = "FAILED " if event["outcome"] == "failed" else ""
-    return f"{clock} {failed}{event['message']}{took}"
+    happening, _, how = event["kind"].partition(".")
+    if happening != "action":
+        return f"{clock} {event['message']}"
+    verb = (event["action"] or "").partition(":")[0]
+    took = f" in {span(event['seconds'])}" if event.get("seconds") is not None else ""
+    ended = "" if how == "started" else f" ({how}{took})"
+    return f"{clock} {verb} {event['message']}{ended}"
 
 
 def log_line(line: Json) -> str:

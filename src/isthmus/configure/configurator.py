@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from isthmus.configure import clean
 from isthmus.configure.connections import Connections
+from isthmus.configure.nurseries import Nursery
+from isthmus.configure.playbooks import run_playbook
 from isthmus.configure.ready import wait_ready
 from isthmus.configure.scripts import run_script
 from isthmus.configure.target import Target
@@ -16,6 +19,7 @@ class Configurator:
 
     def __init__(self, idle: float = 300.0):
         self._connections = Connections(idle)
+        self._nursery = Nursery()
 
     async def wait_ready(self, target: Target, timeout: float) -> str:
         """Wait until ``target`` takes commands as root; answers its host key as one OpenSSH line.
@@ -36,6 +40,36 @@ class Configurator:
         """
         return await run_script(self._connections, target, job, line)
 
+    async def run_playbook(
+        self, targets: Sequence[Target], jobs: Mapping[str, Job], line: Callable[[str, str], None]
+    ) -> Mapping[str, Result]:
+        """Run the playbook ``job.entry`` over all targets at once; ``jobs`` has one by target name.
+
+        The answer has a result for each target. Code 255 means that the machine did not answer or went away
+        (try again), 124 that the time was over, another one but 0 that a task failed: ``message`` names it.
+        ``line`` gets target and text for each task as it ends.
+
+        ``job.variables`` are the playbook's inputs: they stand in for the play's own ``vars`` of the same name
+        and are never templates. Outputs are what ``set_stats`` gives, for one machine or for all.
+        ``hosts: localhost`` and ``connection: local`` mean the machine, never the server, which a playbook
+        cannot reach, read or change; facts are gathered when the play says so or any file of the bundle
+        names one.
+        """
+        return await run_playbook(self._connections, self._nursery, targets, jobs, line)
+
+    async def clean_for_image(self, target: Target) -> None:
+        """Empty caches, logs, histories and the machine's identity; what is installed stays.
+
+        Host keys and authorized keys are the driver's to remove. :meth:`restore_after_image` gives the
+        machine, which lives on, its identity back.
+        """
+        await clean.clean_for_image(self._connections, target)
+
+    async def restore_after_image(self, target: Target) -> None:
+        """Give a machine back what :meth:`clean_for_image` took and only an image must lack."""
+        await clean.restore_after_image(self._connections, target)
+
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections, and of the process that runs playbooks."""
+        await self._nursery.close()
         await self._connections.close()

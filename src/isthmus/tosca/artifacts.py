@@ -20,6 +20,8 @@ class Artifacts:
         self._known: dict[str, Artifact] = {}
         self.fetched: dict[str, dict[str, Artifact]] = {}
         """What get_artifact named, by the node in whose scope it was called."""
+        self.used: set[int] = set()
+        """Identities of the artifact definitions that an operation or get_artifact names."""
 
     def find(self, node: Scalar) -> Artifact | None:
         """The file that a scalar names; None when it is missing or leads out, which is reported."""
@@ -66,6 +68,7 @@ class Artifacts:
 
     def fetch(self, node: Node, user: str) -> Artifact | None:
         """The file of an artifact definition that get_artifact names for a node."""
+        self.used.add(id(node))
         file = node.get("file") if isinstance(node, Map) else node
         if not isinstance(file, Scalar):
             self._problems.error("key-missing", "the artifact names no file", node)

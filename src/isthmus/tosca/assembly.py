@@ -7,24 +7,21 @@ from typing import Any
 
 from isthmus.topology import Node as TopologyNode
 from isthmus.topology import NodeKind, Output, Requirement, Topology
-from isthmus.tosca.artifacts import Artifacts
+from isthmus.tosca.definitions import parse_schema
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Map, Node, Scalar, plain, text_of
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import check_keys, entries_at, list_at, map_at
-from isthmus.tosca.definitions import parse_schema
 from isthmus.tosca.imports import Document
 from isthmus.tosca.operations import Operations
 from isthmus.tosca.scaling import scaling_of
 from isthmus.tosca.templates import NodeTemplate, Scope, Values
-from isthmus.tosca.types import Types
+from isthmus.tosca.types import Types, artifact_entries
 
 
-def assemble(
-    document: Document, section: Map | None, types: Types, functions: Functions, artifacts: Artifacts
-) -> Topology:
+def assemble(document: Document, section: Map | None, types: Types, functions: Functions) -> Topology:
     """The topology; of no use when problems were found, all of which are reported by now."""
-    operations = Operations(types, functions, artifacts)
+    operations = Operations(types, functions, functions.artifacts)
     nodes = {n.name: _node(n, operations, types.problems) for n in functions.nodes.values()}
     outputs = _outputs(section, types, document, functions)
     _check_groups(section, types, document, functions)
@@ -45,6 +42,7 @@ def _node(template: NodeTemplate, operations: Operations, problems: Problems) ->
         values.check()
     kind = template.kind
     made = operations.of(template)
+    _check_artifacts(template, operations)
     if kind is NodeKind.ABSTRACT and made:
         problems.warn(
             "ignored", f"{template.name!r} is hosted on no machine, so its operations do not run", template.at
@@ -62,6 +60,28 @@ def _node(template: NodeTemplate, operations: Operations, problems: Problems) ->
         scaling=scaling_of(template, problems) if kind is NodeKind.MACHINE else None,
         description=text_of(template.node.get("description")).strip(),
     )
+
+
+_FILES = ("tosca.artifacts.File", "tosca.artifacts.Implementation")
+
+
+def _check_artifacts(template: NodeTemplate, operations: Operations) -> None:
+    """Artifacts that no operation names are not put on machines, which is told; files must be there."""
+    types, problems = operations.types, operations.problems
+    own = artifact_entries(template.node)
+    for name, node in template.artifacts.items():
+        body = node if isinstance(node, Map) else None
+        if body is not None and name in own:
+            check_keys(body, "artifact", problems)
+            if body.get("deploy_path") is not None:
+                problems.error("unsupported", "'deploy_path' is not supported", body.keys["deploy_path"])
+        written = body.get("type") if body is not None else None
+        found = types.resolve("artifact", written, template.document) if written is not None and name in own else None
+        file = body.get("file") if body is not None else node
+        if isinstance(file, Scalar) and name in own and (found is None or any(found.derives(t) for t in _FILES)):
+            operations.artifacts.find(file)
+        if id(node) not in operations.artifacts.used:
+            problems.warn("ignored", f"no operation uses the artifact {name!r} of {template.name!r}", node)
 
 
 def _requirements(template: NodeTemplate) -> tuple[Requirement, ...]:

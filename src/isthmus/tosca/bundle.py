@@ -188,6 +188,8 @@ def _entry(files: Mapping[str, bytes], problems: Problems) -> str:
 
 def _read(path: Path, limit: int) -> bytes:
     try:
+        if not path.is_file():
+            raise _refusal("file-missing", f"{path.name} is not there, or is not a file")
         with path.open("rb") as stream:
             data = stream.read(limit + 1)
     except OSError as e:

@@ -36,6 +36,12 @@ class Constraint:
     compiled: Any
     """Operands in the form in which they compare, or the compiled pattern."""
 
+    def cost(self, value: Any) -> int:
+        """Steps that a check takes, roughly."""
+        if isinstance(self.compiled, Pattern):
+            return len(str(value)) * self.compiled.states // 10
+        return len(self.operand) // 10 if isinstance(self.operand, list) else 0
+
     def broken_by(self, value: Any) -> str:
         """Why a value breaks the constraint, as the end of a sentence; nothing when it holds."""
         try:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import islice
 from typing import Protocol
 
 from isthmus.topology import Position
 
 MAX_DIAGNOSTICS = 200
 """More than these help nobody, and a hostile template could make millions."""
+
+MAX_WORK = 5_000_000
+"""Steps that one load may take: values fitted, definitions merged, candidates looked at."""
+
+_SUMMARY = 300
+_COMPARED = 400
 
 CODES = {
     # what holds the template
@@ -102,6 +109,39 @@ class Diagnostic:
         return "\n".join(lines)
 
 
+class Near:
+    """A name and those it may have been meant for, compared only when a diagnostic is really kept."""
+
+    __slots__ = ("candidates", "name")
+
+    def __init__(self, name: str, candidates: Iterable[str]) -> None:
+        self.name = name
+        self.candidates = candidates
+
+    def __str__(self) -> str:
+        found = nearest(self.name, self.candidates)
+        return f"did you mean {' or '.join(repr(f) for f in found)}?" if found else ""
+
+
+near = Near
+
+
+def nearest(name: str, candidates: Iterable[str]) -> list[str]:
+    """At most two candidates that look like a name, or end alike."""
+    name = name[:_SUMMARY]
+    alike = (c for c in candidates if abs(len(c) - len(name)) <= 12 and c != name)
+    known = list(islice(alike, _COMPARED))
+    found = get_close_matches(name, known, n=2, cutoff=0.9) or get_close_matches(name, known, n=1, cutoff=0.7)
+    if not found and "." in name:
+        last = name.rsplit(".", 1)[-1].lower()
+        found = [c for c in known if c.rsplit(".", 1)[-1].lower() == last][:2]
+    return found
+
+
+class Exhausted(Exception):
+    """A template asks for more work than is allowed; its diagnostic has been recorded."""
+
+
 class Located(Protocol):
     """Anything that knows its place in a file: a node of a YAML document."""
 
@@ -118,28 +158,30 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, Position | None], Diagnostic] = {}
         self._dropped = 0
+        self._work = 0
         self.failed = False
         self.marked: set[str] = set()
         """Files that show the marks of the field's catalogues; see :mod:`isthmus.tosca.leniency`."""
         self.leniencies: dict[str, str] = {}
 
     def error(
-        self, code: str, summary: str, at: Located | None = None, *, detail: str = "", suggestion: str = ""
+        self, code: str, summary: str, at: Located | None = None, *, detail: str = "", suggestion: str | Near = ""
     ) -> None:
         """Record what makes the template unusable."""
         self.failed = True
         self._add(Severity.ERROR, code, summary, at, detail, suggestion)
 
     def warn(
-        self, code: str, summary: str, at: Located | None = None, *, detail: str = "", suggestion: str = ""
+        self, code: str, summary: str, at: Located | None = None, *, detail: str = "", suggestion: str | Near = ""
     ) -> None:
         """Record what its author should know."""
         self._add(Severity.WARNING, code, summary, at, detail, suggestion)
 
     def _add(
-        self, severity: Severity, code: str, summary: str, at: Located | None, detail: str, suggestion: str
+        self, severity: Severity, code: str, summary: str, at: Located | None, detail: str, suggestion: str | Near
     ) -> None:
         position = at.position if at is not None else None
+        summary = summary if len(summary) <= _SUMMARY else f"{summary[:_SUMMARY]}…"
         key = (code, summary, position)
         if key in self._found:
             return
@@ -147,7 +189,16 @@ class Problems:
             self._dropped += 1
             return
         excerpt = at.excerpt if at is not None else ""
-        self._found[key] = Diagnostic(severity, code, summary, detail, position, excerpt, suggestion)
+        self._found[key] = Diagnostic(
+            severity, code, summary, detail[: 2 * _SUMMARY], position, excerpt, str(suggestion)
+        )
+
+    def spend(self, steps: int = 1) -> None:
+        """Count work; raises :class:`Exhausted` when a template makes more of it than any honest one."""
+        self._work += steps
+        if self._work > MAX_WORK:
+            self.error("too-large", "the template means more work than is accepted")
+            raise Exhausted
 
     def list(self) -> tuple[Diagnostic, ...]:
         """Errors first, each kind in the order in which it was found."""
@@ -156,13 +207,3 @@ class Problems:
             severity = Severity.ERROR if self.failed else Severity.WARNING
             found.append(Diagnostic(severity, "too-large", f"and {self._dropped} more of these"))
         return tuple(found)
-
-
-def near(name: str, candidates: Iterable[str]) -> str:
-    """A sentence that offers the nearest known names, or nothing when none is near."""
-    known = list(candidates)[:5000]
-    found: Sequence[str] = get_close_matches(name[:200], known, n=2, cutoff=0.7)
-    if not found:
-        last = name.rsplit(".", 1)[-1].lower()
-        found = [c for c in known if c.rsplit(".", 1)[-1].lower() == last][:2]
-    return f"did you mean {' or '.join(repr(f) for f in found)}?" if found else ""

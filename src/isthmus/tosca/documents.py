@@ -26,12 +26,12 @@ from yaml.events import (
 
 from isthmus.topology import Position
 from isthmus.tosca.diagnostics import Problems
-from isthmus.tosca.leniency import allows
+from isthmus.tosca.leniency import complain
 
 MAX_DOCUMENT = 4 * 2**20
 """Bytes of one document."""
 MAX_DEPTH = 64
-MAX_NODES = 1_000_000
+MAX_NODES = 600_000
 MAX_ALIASED = 100_000
 """Nodes that aliases and merges may add to those which are written out."""
 
@@ -263,10 +263,8 @@ class _Composer:
         return node
 
     def repeated(self, key: Scalar, first: Scalar) -> None:
-        if not allows("repeated-keys", key, self.problems):
-            line = first.position.line
-            detail = f"It stands first in line {line}."
-            self.problems.error("yaml-key-duplicate", f"{key.text!r} is here twice", key, detail=detail)
+        summary = f"{key.text!r} is here twice, first in line {first.position.line}"
+        complain("repeated-keys", "yaml-key-duplicate", summary, key, self.problems)
 
     def merge(self, node: Map, value: Node) -> None:
         """YAML's merge key: what is written here wins over what is merged, the first merged over the next."""

@@ -10,11 +10,11 @@ from isthmus.topology import Position
 from isthmus.tosca.bundle import Bundle
 from isthmus.tosca.constraints import Constraint
 from isthmus.tosca.definitions import PropertyDef, Schema
-from isthmus.tosca.diagnostics import Diagnostic, Problems
+from isthmus.tosca.diagnostics import Diagnostic, Exhausted, Problems
 from isthmus.tosca.documents import Map, Node, Scalar, Seq, plain, text_of
 from isthmus.tosca.grammar import entries_at
 from isthmus.tosca.inputs import parse_inputs
-from isthmus.tosca.load import open_template
+from isthmus.tosca.load import Opened, open_template
 from isthmus.tosca.patterns import Pattern, PatternError
 from isthmus.tosca.templates import Scope
 from isthmus.tosca.values import BROKEN, Converter
@@ -60,16 +60,20 @@ class Form:
 def form(bundle: Bundle) -> Form | tuple[Diagnostic, ...]:
     """The form of a template; its diagnostics when it cannot be had."""
     problems = Problems()
-    opened = open_template(bundle, problems)
-    if opened is None:
-        return problems.list()
+    try:
+        opened = open_template(bundle, problems)
+        made = _form(opened, problems) if opened is not None else None
+    except Exhausted:
+        made = None
+    return made if made is not None and not problems.failed else problems.list()
+
+
+def _form(opened: Opened, problems: Problems) -> Form:
     inputs = parse_inputs(opened.topology, opened.types, opened.document)
     root = opened.document.root
     tabs = _tabs(root.get("metadata"), list(inputs), problems)
     converter = Converter(problems, lambda name, node, scope: BROKEN)
     fields = {n: _field(d, tabs, converter) for n, d in inputs.items()}
-    if problems.failed:
-        return problems.list()
     outputs = entries_at(opened.topology, "outputs", problems)
     metadata: dict[str, Any] = plain(root.get("metadata")) or {}
     return Form(
@@ -130,6 +134,7 @@ def _tabs(metadata: Node | None, names: list[str], problems: Problems) -> dict[s
 
 
 def _members(wanted: Node, names: list[str], problems: Problems) -> list[str]:
+    problems.spend(len(names))
     if isinstance(wanted, Seq):
         listed = {
             text_of(i) or text_of(next(iter(i.entries.values()), None) if isinstance(i, Map) else None)
@@ -139,6 +144,7 @@ def _members(wanted: Node, names: list[str], problems: Problems) -> list[str]:
         return [n for n in names if n in listed]
     if not isinstance(wanted, Scalar):
         return []
+    problems.spend(sum(len(n) for n in names) * len(wanted.text) // 10)
     try:
         pattern = Pattern(wanted.text)
         return [n for n in names if pattern.matches(n)]

@@ -11,11 +11,13 @@ from isthmus.tosca.artifacts import Artifacts
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Map, Node, Scalar, Seq, scalar_value, text_of
 from isthmus.tosca.inputs import Inputs
-from isthmus.tosca.leniency import allows
 from isthmus.tosca.templates import NodeTemplate, Relation, Scope, Values
 from isthmus.tosca.values import BROKEN, Converter
 
 KEYWORDS = ("SELF", "HOST", "SOURCE", "TARGET")
+MAX_TEXT = 2**20
+"""Characters that one function may put together."""
+
 _Path = tuple[str | int, ...]
 
 
@@ -34,6 +36,7 @@ class Functions:
         self.relations: dict[str, Relation] = {}
         self.broken: set[str] = set()
         self.inputs: Inputs | None = None
+        self._weights: dict[int, tuple[Call, int]] = {}
         self._table: Mapping[str, Callable[[Node, Map, Scope], Value]] = {
             "get_input": self._get_input,
             "get_property": self._get_property,
@@ -121,7 +124,7 @@ class Functions:
             found = self._find_property(node, path[1:], at)
             if found is not _NOTHING:
                 return found
-        return self._unknown("property", entity, path[1:], entity.values.definitions, at)
+        return self._unknown("property-unknown", entity, path[1:], entity.values.definitions, at)
 
     def _find_property(self, node: NodeTemplate, path: _Path, at: Map) -> Value:
         """A property of a node, of one of its capabilities, or of what meets one of its requirements."""
@@ -134,7 +137,7 @@ class Functions:
             values = node.capabilities[name]
             known = str(rest[0]) in values.definitions or values.assigns(str(rest[0]))
             return self._value_of(values, rest, at) if known else _NOTHING
-        relation = next((r for r in node.relations if r.name == name), None)
+        relation = self._relation(node, name)
         if relation is None:
             # a requirement that nothing was assigned to has no properties, and that is no mistake
             return None if name in node.type.requirements else _NOTHING
@@ -142,6 +145,10 @@ class Functions:
         if capability is not None:
             return self._value_of(capability, rest, at)
         return self._find_property(relation.target, rest, at)
+
+    def _relation(self, node: NodeTemplate, requirement: str) -> Relation | None:
+        self.problems.spend(len(node.relations))
+        return next((r for r in node.relations if r.name == requirement), None)
 
     def _capability_met(self, relation: Relation, prop: str) -> Values | None:
         """The capability of the target that a requirement is met by, if it has that property."""
@@ -167,14 +174,12 @@ class Functions:
         if entity is None:
             return BROKEN
         own = path[0] in KEYWORDS
-        climb = path[0] == "HOST" or allows("climbing-attributes", at, self.problems)
+        climb = path[0] == "HOST"
         for node in self._climb(entity, climb):
             found = self._find_attribute(node, path[1:], own, at)
             if found is not _NOTHING:
                 return found
-        if allows("undeclared-names", at, self.problems):
-            return Reference(entity.name, str(path[1]), path[2:], own)
-        return self._unknown("attribute", entity, path[1:], entity.type.attributes, at)
+        return self._unknown("attribute-unknown", entity, path[1:], entity.type.attributes, at)
 
     def _find_attribute(self, node: NodeTemplate, path: _Path, own: bool, at: Map) -> Value:
         name, rest = str(path[0]), path[1:]
@@ -186,7 +191,7 @@ class Functions:
             return _NOTHING
         if name in node.capabilities:
             return self._capability_attribute(node, name, rest, own, at)
-        relation = next((r for r in node.relations if r.name == name), None)
+        relation = self._relation(node, name)
         if relation is None:
             return _NOTHING
         same = own and relation.target in node.hosts()
@@ -195,7 +200,7 @@ class Functions:
     def _capability_attribute(self, node: NodeTemplate, name: str, rest: _Path, own: bool, at: Map) -> Value:
         definition = node.type.capabilities[name]
         first = str(rest[0])
-        if first in definition.attributes or allows("undeclared-names", at, self.problems):
+        if first in definition.attributes:
             return Reference(node.name, name, rest, own)
         return self._value_of(node.capabilities[name], rest, at) if first in definition.properties else _NOTHING
 
@@ -294,16 +299,17 @@ class Functions:
 
     def _climb(self, node: NodeTemplate, climb: bool) -> Iterator[NodeTemplate]:
         yield node
-        if climb:
-            yield from node.hosts()
+        for host in node.hosts() if climb else ():
+            self.problems.spend()
+            yield host
 
-    def _unknown(self, what: str, node: NodeTemplate, path: _Path, known: Any, at: Node) -> Secret:
+    def _unknown(self, code: str, node: NodeTemplate, path: _Path, known: Any, at: Node) -> Secret:
         if node.name in self.broken:
             return BROKEN
         name = ".".join(str(p) for p in path)
         self.problems.error(
-            f"{what}-unknown",
-            f"{node.name!r} ({node.type.name}) has no {what} {name!r}",
+            code,
+            f"{node.name!r} ({node.type.name}) has no {code.removesuffix('-unknown')} {name!r}",
             at,
             suggestion=near(str(path[0]), known),
         )
@@ -342,13 +348,30 @@ class Functions:
         items = argument.items if isinstance(argument, Seq) else []
         return [i.text if isinstance(i, Scalar) else self.converter.convert(i, None, scope) for i in items]
 
-    def _fold(self, function: str, args: tuple[Value, ...]) -> Value:
+    def _fold(self, function: str, args: tuple[Value, ...], at: Node) -> Value:
         """The value of a function whose arguments are all known, else the call itself."""
         call = Call(function, args)
-        return call if any(True for _ in references(call)) else evaluate(call, _never)
+        weight = self._weigh(args)
+        if weight > MAX_TEXT:
+            self.problems.error("too-large", f"a text of more than {MAX_TEXT:,} characters is put together", at)
+            return BROKEN
+        if any(True for _ in references(call)):
+            self._weights[id(call)] = (call, weight)
+            return call
+        return evaluate(call, _never)
+
+    def _weigh(self, value: Value) -> int:
+        """Characters that a value comes to, roughly; calls made before are not looked into again."""
+        if isinstance(value, str):
+            return len(value)
+        if isinstance(value, Call):
+            return self._weights[id(value)][1]
+        if isinstance(value, Mapping):
+            return sum(self._weigh(v) + len(k) for k, v in value.items())
+        return sum(self._weigh(v) for v in value) if isinstance(value, list | tuple) else 20
 
     def _concat(self, argument: Node, at: Map, scope: Scope) -> Value:
-        return self._fold("concat", tuple(self._parts(argument, scope)))
+        return self._fold("concat", tuple(self._parts(argument, scope)), at)
 
     def _join(self, argument: Node, at: Map, scope: Scope) -> Value:
         items = argument.items if isinstance(argument, Seq) else []
@@ -357,16 +380,16 @@ class Functions:
         first = items[0]
         listed = isinstance(first, Seq)
         texts: Value = self._parts(first, scope) if listed else self.converter.convert(first, None, scope)
-        return self._fold("join", (texts, text_of(items[1]) if len(items) == 2 else ""))
+        return self._fold("join", (texts, text_of(items[1]) if len(items) == 2 else ""), at)
 
     def _token(self, argument: Node, at: Map, scope: Scope) -> Value:
         args = self._parts(argument, scope)
-        if len(args) != 3 or not isinstance(args[1], str):
+        if len(args) != 3 or not isinstance(args[1], str) or len(args[1]) > 16:
             return self._misused(at, "token wants a text, separators and an index")
         index = str(args[2])
         if not index.isdigit() or len(index) > 6:
             return self._misused(at, "token wants an index from 0")
-        return self._fold("token", (args[0], args[1], int(index)))
+        return self._fold("token", (args[0], args[1], int(index)), at)
 
 
 class _Nothing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Map, Node, Scalar, Seq
-from isthmus.tosca.leniency import allows
+from isthmus.tosca.leniency import complain
 
 _TYPE = "derived_from version metadata description"
 _PROPERTY = (
@@ -65,13 +65,9 @@ def check_keys(node: Map, place: str, problems: Problems) -> None:
     """Report every key that the grammar does not know at this place."""
     allowed = KEYS[place]
     for key in node.entries:
-        if key not in allowed and not allows("stray-keys", node.keys[key], problems):
-            problems.error(
-                "key-unknown",
-                f"{key!r} is not a key of a {place.replace('_', ' ')}",
-                node.keys[key],
-                suggestion=near(key, allowed),
-            )
+        if key not in allowed:
+            summary = f"{key!r} is not a key of a {place.replace('_', ' ')}"
+            complain("stray-keys", "key-unknown", summary, node.keys[key], problems, near(key, allowed))
 
 
 def map_at(parent: Map | None, key: str, problems: Problems) -> Map | None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from isthmus.tosca import leniency
 from isthmus.tosca.bundle import Bundle
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import Map, Node, Scalar, compose, text_of
+from isthmus.tosca.documents import MAX_DOCUMENT, Map, Node, Scalar, compose, text_of
 from isthmus.tosca.grammar import check_keys
 from isthmus.tosca.paths import beside, import_entries, import_target, is_url
 
 MAX_DOCUMENTS = 200
+MAX_TEXT = 2 * MAX_DOCUMENT
+"""Bytes of all documents together."""
 VERSIONS = tuple(f"tosca_simple_yaml_1_{n}" for n in range(4))
 
 
@@ -36,12 +38,15 @@ def read_documents(bundle: Bundle, problems: Problems) -> dict[str, Document]:
         return {}
     found[main.file] = main
     queue = [main]
+    text = len(bundle.files[main.file])
     while queue:
         document = queue.pop(0)
         for prefix, path, at in _targets(document, bundle, problems):
             if path not in found:
-                if len(found) >= MAX_DOCUMENTS:
-                    problems.error("too-large", f"more than {MAX_DOCUMENTS} documents are imported", at)
+                text += len(bundle.files[path])
+                if len(found) >= MAX_DOCUMENTS or text > MAX_TEXT:
+                    summary = f"more than {MAX_DOCUMENTS} documents or {MAX_TEXT:,} bytes are imported"
+                    problems.error("too-large", summary, at)
                     return found
                 imported = _read(bundle, path, problems)
                 if imported is None:

@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.topology import Secret, Value
 from isthmus.tosca.definitions import PropertyDef, parse_property
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import Map
+from isthmus.tosca.documents import Map, Seq, text_of, walk
 from isthmus.tosca.grammar import entries_at
 from isthmus.tosca.imports import Document
 from isthmus.tosca.templates import Scope
@@ -61,6 +61,18 @@ class Inputs:
                 )
         for name in self.definitions:
             self.get(name)
+
+    def check_unused(self, topology: Map | None) -> None:
+        """Warn of inputs that nothing asks for."""
+        unused = self.definitions.keys() - self.used
+        if not unused:
+            return
+        for node in walk(topology):
+            if isinstance(node, Map) and "get_input" in node.entries:
+                argument = node.entries["get_input"]
+                unused -= {text_of(argument.items[0] if isinstance(argument, Seq) and argument.items else argument)}
+        for name in (n for n in self.definitions if n in unused):
+            self._problems.warn("input-unused", f"nothing uses the input {name!r}", self.definitions[name].at)
 
     def declares(self, name: str) -> bool:
         return name in self._declared

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.documents import Map, Node, Scalar, text_of
 from isthmus.tosca.grammar import KEYS, check_keys, entries_at
-from isthmus.tosca.leniency import allows
+from isthmus.tosca.leniency import complain
 
 if TYPE_CHECKING:
     from isthmus.tosca.imports import Document
@@ -90,15 +90,15 @@ def _inherited(
     if found is not None:
         same = (i for i in known.values() if i.type is not None and i.type.name == found.name)
         return next(same, Interface(key, found))
-    if allows("undeclared-names", at, types.problems):
-        return Interface(key, None)
-    types.problems.error("interface-unknown", f"no interface {key!r} is declared", at, suggestion=near(key, known))
-    return None
+    summary = f"no interface {key!r} is declared"
+    lenient = complain("undeclared-names", "interface-unknown", summary, at, types.problems, near(key, known))
+    return Interface(key, None) if lenient else None
 
 
 def _overlay(old: Interface, body: Map, types: Types, document: Document) -> Interface:
     inputs = _overlay_inputs(old.inputs, body, types, document)
     operations = dict(old.operations)
+    types.problems.spend(len(operations) + len(body.entries))
     direct = {k: v for k, v in body.entries.items() if k not in _RESERVED}
     for name, written in {**direct, **entries_at(body, "operations", types.problems)}.items():
         at = body.keys.get(name, written)
@@ -114,15 +114,8 @@ def _is_declared(name: str, interface: Interface, at: Node, types: Types) -> boo
     known = interface.type.operations
     if name in known or (not known and interface.type.kind == "interface"):
         return True
-    if allows("undeclared-names", at, types.problems):
-        return True
-    types.problems.error(
-        "operation-unknown",
-        f"the interface {interface.name!r} has no operation {name!r}",
-        at,
-        suggestion=near(name, known),
-    )
-    return False
+    summary = f"the interface {interface.name!r} has no operation {name!r}"
+    return complain("undeclared-names", "operation-unknown", summary, at, types.problems, near(name, known))
 
 
 def _overlay_operation(old: OperationSpec, written: Node, at: Node, types: Types, document: Document) -> OperationSpec:
@@ -155,6 +148,7 @@ def _overlay_inputs(old: Mapping[str, Input], body: Map, types: Types, document:
         types.problems.error("shape", "'inputs' must be a map", written)
         return old
     merged = dict(old)
+    types.problems.spend(len(merged) + len(written.entries))
     for name, node in written.entries.items():
         at = written.keys[name]
         if _is_definition(node):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from isthmus.tosca.diagnostics import Located, Problems
+from isthmus.tosca.diagnostics import Located, Near, Problems
 
 _MARK = re.compile(rb"\btosca\.[a-z_]+\.(?:indigo|ec3|im|eosc|grycap|aisprint|oscar)\.")
 
@@ -20,14 +20,10 @@ LENIENCIES = {
     "unknown-data-types": "A property may be of a data type that nobody defines; any value will do.",
     "bare-quantities": "A number without unit may stand where a scalar-unit is declared: bytes, seconds or hertz.",
     "loose-defaults": "A default may break its own constraints.",
-    "quoted-numbers": "A quoted number or boolean may stand where a number or boolean is declared.",
-    "climbing-attributes": "An attribute that a node does not declare is looked for on the nodes that host it.",
     "count": "`count` of a scalable capability is the number of instances at first, and may be 0.",
     "unchecked-targets": "A requirement may point at a node of another type than is declared.",
-    "undeclared-functions-of-the-field": "`access_token()` and `random(N)` stand as text.",
     "stray-keys": "Keys that the grammar does not know are passed over.",
     "undeclared-names": "Properties, capabilities and attributes that no type declares are taken as they are.",
-    "missing-values": "A required property of a type may stay without a value.",
 }
 
 
@@ -42,3 +38,11 @@ def allows(name: str, at: Located, problems: Problems) -> bool:
         return False
     problems.leniencies[name] = LENIENCIES[name]
     return True
+
+
+def complain(name: str, code: str, summary: str, at: Located, problems: Problems, suggestion: str | Near = "") -> bool:
+    """Report an error, or a warning where a leniency applies; says whether it does."""
+    lenient = allows(name, at, problems)
+    report = problems.warn if lenient else problems.error
+    report(code, summary, at, suggestion=suggestion)
+    return lenient

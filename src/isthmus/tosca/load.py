@@ -11,7 +11,7 @@ from isthmus.topology import Topology
 from isthmus.tosca.artifacts import Artifacts
 from isthmus.tosca.assembly import assemble
 from isthmus.tosca.bundle import Bundle
-from isthmus.tosca.diagnostics import Diagnostic, Problems
+from isthmus.tosca.diagnostics import Diagnostic, Exhausted, Problems
 from isthmus.tosca.documents import Map
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import check_keys, map_at
@@ -66,23 +66,32 @@ def load(bundle: Bundle, inputs: Mapping[str, Any] = MappingProxyType({})) -> Lo
     Never raises for what a bundle or an input holds; every mistake found is in the diagnostics.
     """
     problems = Problems()
-    opened = open_template(bundle, problems)
-    if opened is None:
-        return Loaded(None, problems.list())
-    types, topology, main = opened.types, opened.topology, opened.document
-    artifacts = Artifacts(bundle, problems)
-    functions = Functions(problems, artifacts)
+    functions = Functions(problems, Artifacts(bundle, problems))
+    topology = None
+    try:
+        opened = open_template(bundle, problems)
+        if opened is not None:
+            topology = _resolve(opened, inputs, functions)
+    except Exhausted:
+        topology = None
+    return Loaded(
+        None if problems.failed else topology,
+        problems.list(),
+        functions.inputs.secrets if functions.inputs is not None else (),
+        tuple(problems.leniencies),
+    )
+
+
+def _resolve(opened: Opened, inputs: Mapping[str, Any], functions: Functions) -> Topology:
+    types, topology, main, problems = opened.types, opened.topology, opened.document, functions.problems
     declared = map_at(topology, "inputs", problems)
     names = frozenset(declared.entries) if declared is not None else frozenset[str]()
-    functions.inputs = Inputs(parse_inputs(topology, types, main), names, inputs, functions.converter, problems)
+    definitions = parse_inputs(topology, types, main)
+    functions.inputs = Inputs(definitions, names, inputs, functions.converter, problems)
     functions.inputs.check()
     read_nodes(topology, types, main, functions)
     Binder(types, functions, check_relationship_templates(topology, types)).bind()
-    result = assemble(opened.document, topology, types, functions, artifacts)
+    result = assemble(main, topology, types, functions)
     types.check_all()
-    return Loaded(
-        None if problems.failed else result,
-        problems.list(),
-        functions.inputs.secrets,
-        tuple(problems.leniencies),
-    )
+    functions.inputs.check_unused(topology)
+    return result

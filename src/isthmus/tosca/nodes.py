@@ -8,7 +8,7 @@ from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import check_keys, entries_at, map_at
 from isthmus.tosca.imports import Document
 from isthmus.tosca.interfaces import overlay_interfaces
-from isthmus.tosca.leniency import allows
+from isthmus.tosca.leniency import complain
 from isthmus.tosca.templates import NodeTemplate, Scope, Values
 from isthmus.tosca.types import Types, artifact_entries
 
@@ -73,6 +73,7 @@ def _read(
 
 def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Functions) -> dict[str, Values]:
     assigned = entries_at(template.node, "capabilities", problems)
+    problems.spend(len(template.type.capabilities) + len(template.type.artifacts))
     found = {}
     for name, definition in template.type.capabilities.items():
         written = assigned.get(name)
@@ -85,15 +86,10 @@ def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Fu
         scope = Scope(node=template)
         found[name] = Values(what, definition.properties, properties, scope, at, functions.converter)
     section = template.node.get("capabilities")
-    for name in assigned.keys() - found.keys():
+    for name in (n for n in assigned if n not in found):
         assert isinstance(section, Map)
-        if not allows("undeclared-names", section.keys[name], problems):
-            problems.error(
-                "capability-unknown",
-                f"{template.type.name} has no capability {name!r}",
-                section.keys[name],
-                suggestion=near(name, found),
-            )
+        summary, at = f"{template.type.name} has no capability {name!r}", section.keys[name]
+        complain("undeclared-names", "capability-unknown", summary, at, problems, near(name, found))
     return found
 
 

@@ -60,6 +60,7 @@ class Operations:
         """All operations of a node, and of the relationships of which it is the source."""
         for interface in (*node.interfaces.values(), *(i for r in node.relations for i in r.interfaces.values())):
             self._check_lifecycle(interface)
+        self.problems.spend(len(_ORDER) * (1 + len(node.relations)))
         found = [o for step in _ORDER for o in self._step(node, step)]
         extra = tuple(self.artifacts.fetched.get(node.name, {}).values())
         if not extra:
@@ -153,6 +154,7 @@ class Operations:
         """A file named by path, by the name of one of the node's artifacts, or as an artifact in place."""
         if isinstance(written, Scalar) and written.text in node.artifacts:
             written = node.artifacts[written.text]
+            self.artifacts.used.add(id(written))
         file = written.get("file") if isinstance(written, Map) else written
         if not isinstance(file, Scalar):
             self.problems.error("shape", "an implementation is a file name or an artifact", written)

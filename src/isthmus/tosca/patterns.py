@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 MAX_PATTERN = 1_000
 MAX_STATES = 5_000
-MAX_WORK = 5_000_000
+MAX_WORK = 1_000_000
 """Characters times states that one match may take."""
 
 _MAX_GROUPS = 50
@@ -62,6 +62,11 @@ class Pattern:
         self._program = _Program()
         self._end = self._program.state()
         self._start = self._build(tree, self._end)
+
+    @property
+    def states(self) -> int:
+        """How large the automaton is."""
+        return len(self._program.tests)
 
     def matches(self, text: str) -> bool:
         """Whether the whole text matches; raises :class:`PatternError` when that would take too long."""

@@ -11,7 +11,7 @@ from isthmus.tosca.documents import Map, Node, Seq, text_of
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import check_keys, entries_at, map_at
 from isthmus.tosca.interfaces import overlay_interfaces
-from isthmus.tosca.leniency import allows
+from isthmus.tosca.leniency import complain
 from isthmus.tosca.templates import NodeTemplate, Relation, Scope, Values
 from isthmus.tosca.types import TypeDef, Types
 
@@ -44,14 +44,10 @@ class Binder:
 
     def _bind(self, node: NodeTemplate, name: str, label: str, written: Node) -> Relation | None:
         definition = node.type.requirements.get(name)
-        if definition is None and not allows("undeclared-names", written, self.problems):
-            self.problems.error(
-                "requirement-unknown",
-                f"{node.type.name} has no requirement {name!r}",
-                written,
-                suggestion=near(name, node.type.requirements),
-            )
-            return None
+        if definition is None:
+            summary, nearby = f"{node.type.name} has no requirement {name!r}", near(name, node.type.requirements)
+            if not complain("undeclared-names", "requirement-unknown", summary, written, self.problems, nearby):
+                return None
         body = written if isinstance(written, Map) else None
         if body is not None:
             check_keys(body, "requirement_assignment", self.problems)
@@ -103,6 +99,7 @@ class Binder:
             self.problems.error("unsupported", "choosing a node by node_filter is not supported", at)
             return None
         capability = self._wanted_capability(definition, body)
+        self.problems.spend(len(self.functions.nodes))
         fitting = [
             n
             for n in self.functions.nodes.values()
@@ -131,8 +128,7 @@ class Binder:
             summary = f"{target.name!r} ({target.type.name}) has no capability {capability}"
         else:
             return
-        if not allows("unchecked-targets", written, self.problems):
-            self.problems.error("target-mismatch", summary, written)
+        complain("unchecked-targets", "target-mismatch", summary, written, self.problems)
 
     def _full(self, capability: str, target: NodeTemplate) -> str:
         """The full name of a capability type told by its short one; a capability's own name as it is."""
@@ -202,6 +198,7 @@ class Binder:
 
     def _check_unassigned(self, node: NodeTemplate, assigned: Counter[str]) -> None:
         """A required requirement that nothing meets is told, since what depends on it will not run."""
+        self.problems.spend(len(node.type.requirements))
         for name, definition in node.type.requirements.items():
             if definition.least > assigned[name] and node.name not in self.functions.broken:
                 self.problems.warn(

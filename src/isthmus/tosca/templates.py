@@ -14,7 +14,7 @@ from isthmus.tosca.definitions import PropertyDef, RequirementDef
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Map, Node
 from isthmus.tosca.interfaces import Interface
-from isthmus.tosca.leniency import allows
+from isthmus.tosca.leniency import complain
 from isthmus.tosca.values import BROKEN, Converter
 
 if TYPE_CHECKING:
@@ -101,19 +101,15 @@ class Values:
 
     def check(self) -> None:
         """Report properties that are not declared, and required ones without a value."""
+        self.problems.spend(len(self.definitions))
         for name in self.assigned.entries if self.assigned is not None else ():
             if name not in self.definitions:
                 assert self.assigned is not None
                 at = self.assigned.keys[name]
-                if not allows("undeclared-names", at, self.problems):
-                    self.problems.error(
-                        "property-unknown",
-                        f"{self.what} has no property {name!r}",
-                        at,
-                        suggestion=near(name, self.definitions),
-                    )
+                summary, nearby = f"{self.what} has no property {name!r}", near(name, self.definitions)
+                complain("undeclared-names", "property-unknown", summary, at, self.problems, nearby)
         for name, definition in self.definitions.items():
-            if definition.required and self.get(name) is None and not allows("missing-values", self.at, self.problems):
+            if definition.required and self.get(name) is None:
                 self.problems.error("property-missing", f"{self.what} requires the property {name!r}", self.at)
 
     def all(self) -> dict[str, Value]:
@@ -158,6 +154,9 @@ class NodeTemplate:
     capabilities: dict[str, Values] = field(init=False)
     interfaces: Mapping[str, Interface] = field(init=False)
     artifacts: Mapping[str, Node] = field(init=False)
+    _host: Relation | None = None
+    _host_known: bool = False
+    _kind: NodeKind | None = None
 
     def of(self, *types: str) -> bool:
         """Whether the node is of one of these types or derives from it."""
@@ -165,9 +164,15 @@ class NodeTemplate:
 
     @property
     def host(self) -> Relation | None:
-        """What this node is hosted on: the requirement `host`, or else one met by a HostedOn."""
-        named = next((r for r in self.relations if r.name == "host"), None)
-        return named or next((r for r in self.relations if r.hosts), None)
+        """What this node is hosted on: the requirement `host`, or else one met by a HostedOn.
+
+        To be asked only when all requirements are bound.
+        """
+        if not self._host_known:
+            named = next((r for r in self.relations if r.name == "host"), None)
+            self._host = named or next((r for r in self.relations if r.hosts), None)
+            self._host_known = True
+        return self._host
 
     def hosts(self) -> Iterator[NodeTemplate]:
         """The node that hosts this one directly, the one that hosts that, and so on."""
@@ -179,12 +184,24 @@ class NodeTemplate:
 
     @property
     def kind(self) -> NodeKind:
-        """What the node is to the engine."""
+        """What the node is to the engine. To be asked only when all requirements are bound."""
+        if self._kind is None:
+            line = [self]
+            for host in self.hosts():
+                line.append(host)
+                if host._kind is not None or host.own_kind is not None:
+                    break
+            last = line[-1]
+            hosted = (last._kind or last.own_kind) in (NodeKind.MACHINE, NodeKind.SOFTWARE)
+            for node in line:
+                node._kind = node.own_kind or (NodeKind.SOFTWARE if hosted else NodeKind.ABSTRACT)
+        return self._kind or NodeKind.ABSTRACT
+
+    @property
+    def own_kind(self) -> NodeKind | None:
+        """The kind that the type alone tells; None for one that depends on what hosts the node."""
         if self.of(*MACHINES):
             return NodeKind.MACHINE
         if self.of(*VOLUMES):
             return NodeKind.VOLUME
-        if self.of(*NETWORKS):
-            return NodeKind.NETWORK
-        hosted = any(h.of(*MACHINES) for h in self.hosts())
-        return NodeKind.SOFTWARE if hosted else NodeKind.ABSTRACT
+        return NodeKind.NETWORK if self.of(*NETWORKS) else None

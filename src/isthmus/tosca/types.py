@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 
 from isthmus.tosca.constraints import Constraint, parse_constraints
@@ -57,12 +57,16 @@ class TypeDef:
 
     @cached_property
     def ancestors(self) -> tuple[TypeDef, ...]:
-        """This type, its parent, and so on to the root; cut where types derive in a circle."""
+        """This type, its parent, and so on to the root; itself alone where types derive in a circle."""
         line, current = [self], self.parent
         while current is not None:
-            if current in line or len(line) >= MAX_ANCESTORS:
+            if current in line:
                 self.types.problems.error("type-cycle", f"{self.name!r} derives in a circle", self.at)
-                break
+                return (self,)
+            if len(line) >= MAX_ANCESTORS:
+                summary = f"{self.name!r} derives through more than {MAX_ANCESTORS} types"
+                self.types.problems.error("too-large", summary, self.at)
+                return (self,)
             line.append(current)
             current = current.parent
         return tuple(line)
@@ -100,42 +104,50 @@ class TypeDef:
     def attributes(self) -> Mapping[str, PropertyDef]:
         return self._declared("attributes", "attribute")
 
+    @property
+    def base(self) -> TypeDef | None:
+        """The parent to inherit from; None too where types derive in a circle."""
+        return self.ancestors[1] if len(self.ancestors) > 1 else None
+
     def _declared(self, key: str, place: str) -> Mapping[str, PropertyDef]:
-        merged: dict[str, PropertyDef] = {}
-        for ancestor in reversed(self.ancestors):
-            for name, node in entries_at(ancestor.node, key, ancestor.types.problems).items():
-                old = merged.get(name)
-                new = parse_property(name, node, place, ancestor.types, ancestor.document, old)
-                if new is not None:
-                    if old is not None:
-                        ancestor.types.check_refinement(old, new)
-                    merged[name] = new
+        inherited: Mapping[str, PropertyDef] = getattr(self.base, key) if self.base is not None else {}
+        merged = dict(inherited)
+        for name, node in self._own(key, merged):
+            old = merged.get(name)
+            new = parse_property(name, node, place, self.types, self.document, old)
+            if new is not None:
+                if old is not None:
+                    self.types.check_refinement(old, new)
+                merged[name] = new
         return merged
+
+    def _own(self, key: str, merged: Mapping[str, object]) -> Iterable[tuple[str, Node]]:
+        """What the type itself writes under a key; counts the work of merging."""
+        own = entries_at(self.node, key, self.types.problems)
+        self.types.problems.spend(len(merged) + len(own))
+        return own.items()
 
     @cached_property
     def capabilities(self) -> Mapping[str, CapabilityDef]:
-        merged: dict[str, CapabilityDef] = {}
-        for ancestor in reversed(self.ancestors):
-            for name, node in entries_at(ancestor.node, "capabilities", ancestor.types.problems).items():
-                new = parse_capability(name, node, ancestor.types, ancestor.document, merged.get(name))
-                if new is not None:
-                    merged[name] = new
+        merged = dict(self.base.capabilities) if self.base is not None else {}
+        for name, node in self._own("capabilities", merged):
+            new = parse_capability(name, node, self.types, self.document, merged.get(name))
+            if new is not None:
+                merged[name] = new
         return merged
 
     @cached_property
     def requirements(self) -> Mapping[str, RequirementDef]:
-        merged: dict[str, RequirementDef] = {}
-        for ancestor in reversed(self.ancestors):
-            for name, node in ancestor.types.requirement_entries(ancestor.node):
-                merged[name] = parse_requirement(name, node, ancestor.types, ancestor.document, merged.get(name))
+        merged = dict(self.base.requirements) if self.base is not None else {}
+        self.types.problems.spend(len(merged))
+        for name, node in self.types.requirement_entries(self.node):
+            merged[name] = parse_requirement(name, node, self.types, self.document, merged.get(name))
         return merged
 
     @cached_property
     def interfaces(self) -> Mapping[str, Interface]:
-        merged: Mapping[str, Interface] = {}
-        for ancestor in reversed(self.ancestors):
-            merged = overlay_interfaces(merged, ancestor.node.get("interfaces"), ancestor.types, ancestor.document)
-        return merged
+        inherited: Mapping[str, Interface] = self.base.interfaces if self.base is not None else {}
+        return overlay_interfaces(inherited, self.node.get("interfaces"), self.types, self.document)
 
     @cached_property
     def operations(self) -> frozenset[str]:
@@ -149,10 +161,8 @@ class TypeDef:
 
     @cached_property
     def artifacts(self) -> Mapping[str, Node]:
-        merged: dict[str, Node] = {}
-        for ancestor in reversed(self.ancestors):
-            merged |= artifact_entries(ancestor.node)
-        return merged
+        inherited: Mapping[str, Node] = self.base.artifacts if self.base is not None else {}
+        return {**inherited, **artifact_entries(self.node)}
 
 
 def artifact_entries(node: Map) -> dict[str, Node]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from isthmus.topology import Call, Reference, Secret, Value
 from isthmus.tosca.definitions import ANY, PropertyDef, Schema
-from isthmus.tosca.diagnostics import Problems, near
+from isthmus.tosca.diagnostics import Problems, near, nearest
 from isthmus.tosca.documents import FLOAT, Map, Node, Scalar, Seq, scalar_value
-from isthmus.tosca.leniency import allows
-from isthmus.tosca.scalars import UNITS, adopt, parse, read
+from isthmus.tosca.leniency import allows, complain
+from isthmus.tosca.scalars import UNITS, adopt, read
 
 if TYPE_CHECKING:
     from isthmus.tosca.templates import Scope
@@ -31,7 +31,6 @@ GETTERS = (
 
 _BASIC = {"scalar-unit.size": "bytes", "scalar-unit.time": "seconds", "scalar-unit.frequency": "hertz",
           "scalar-unit.bitrate": "bits per second"}  # fmt: skip
-_FIELD_FUNCTION = ("access_token(", "random(")
 
 
 def is_later(value: Value) -> bool:
@@ -88,6 +87,7 @@ class Converter:
             return raw
         if not self._shallow(at):
             return BROKEN
+        self.problems.spend()
         self._level += 1
         value = self._shaped(raw, schema, at, scope) if schema is not None else self._untyped(raw, at, scope)
         self._level -= 1
@@ -161,7 +161,7 @@ class Converter:
                 record.pop(name, None)
                 if field.default is not None:
                     record[name] = self.convert_default(field.default, field.schema, scope)
-                elif field.required and not allows("missing-values", at, self.problems):
+                elif field.required:
                     self.problems.error("property-missing", f"{schema.type} requires {name!r}", at)
         return record
 
@@ -169,10 +169,8 @@ class Converter:
         self, name: str, schema: Schema, raw: Node | Value, at: Node, fields: Mapping[str, PropertyDef]
     ) -> None:
         place = raw.keys[name] if isinstance(raw, Map) else at
-        if not allows("undeclared-names", place, self.problems):
-            self.problems.error(
-                "property-unknown", f"{schema.type} has no {name!r}", place, suggestion=near(name, fields)
-            )
+        summary = f"{schema.type} has no {name!r}"
+        complain("undeclared-names", "property-unknown", summary, place, self.problems, near(name, fields))
 
     def _range(self, raw: Node | Value, schema: Schema, at: Node) -> Value:
         items = _items(raw)
@@ -204,17 +202,9 @@ class Converter:
     def _stretched(self, raw: Node | Value, base: str, at: Node) -> Value:
         """What the field's leniencies make of a scalar that does not fit; None when they do not apply."""
         text = raw.text if isinstance(raw, Scalar) else str(raw)
-        if text.startswith(_FIELD_FUNCTION) and allows("undeclared-functions-of-the-field", at, self.problems):
-            return text
         if base in UNITS and FLOAT.fullmatch(text) and allows("bare-quantities", at, self.problems):
             self.problems.warn("value-type", f"{text} has no unit, and is taken for {_BASIC[base]}", at)
             return float(text)
-        if base in ("integer", "float", "boolean") and isinstance(raw, Scalar):
-            try:
-                value = parse(base, text)
-            except ValueError:
-                return None
-            return value if allows("quoted-numbers", at, self.problems) else None
         return None
 
     def _mistyped(self, raw: Node | Value, schema: Schema, at: Node) -> Value:
@@ -223,7 +213,7 @@ class Converter:
         if isinstance(raw, Map) and len(raw.entries) == 1 and schema.base != "map":
             (name,) = raw.entries
             known = (*GETTERS, *CALLS)
-            if name.startswith("get_") or near(name, known):
+            if name.startswith("get_") or nearest(name, known):
                 self.problems.error(
                     "function-unknown",
                     f"there is no function {name!r}",
@@ -240,6 +230,7 @@ class Converter:
 
     def _check(self, value: Value, schema: Schema, at: Node) -> None:
         for constraint in schema.constraints:
+            self.problems.spend(constraint.cost(value))
             broken = constraint.broken_by(value)
             if broken and not (self._in_default and allows("loose-defaults", at, self.problems)):
                 shown = "the value" if schema.secret else repr(value) if len(repr(value)) < 60 else "the value"

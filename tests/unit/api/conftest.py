@@ -17,6 +17,7 @@ from isthmus.api.gate import Gate
 from isthmus.api.streams import Closing
 from isthmus.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from isthmus.views import (
+    AccessView,
     DeploymentSummary,
     DeploymentView,
     DiagnosticView,
@@ -115,9 +116,7 @@ class FakeService:
         self.deployments[view.id] = new
         return new
 
-    async def scale(
-        self, who: Any, ref: str, node: str, count: int, *, remove: Any, version: Any
-    ) -> DeploymentView:
+    async def scale(self, who: Any, ref: str, node: str, count: int, *, remove: Any, version: Any) -> DeploymentView:
         self.calls.append(("scale", (node, count, remove, version)))
         return await self.get(who, ref)
 
@@ -133,9 +132,13 @@ class FakeService:
     async def logs(self, who: Any, ref: str, *, after: int, limit: int, instance: Any) -> list[LogLine]:
         return [LogLine(4, ref, 1.0, instance or "worker-0", "Standard.create", "hello")] if after < 4 else []
 
-    async def wait_changed(self, ref: str, timeout: float) -> None:  # noqa: ASYNC109
+    async def wait_changed(self, ref: str, timeout: float) -> None:
         self.news.clear()
         await asyncio.wait_for(self.news.wait(), timeout)
+
+    async def access(self, who: Any, ref: str, instance: str | None) -> AccessView:
+        await self.get(who, ref)
+        return AccessView(instance or "worker[0]", "10.0.0.2", 22, "root", "KEY", None)
 
     async def sites(self) -> list[SiteView]:
         return [SiteView("local", "local", True, "", ("machines",))]

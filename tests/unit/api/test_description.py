@@ -62,3 +62,12 @@ async def test_it_is_not_ready_while_its_check_fails(service: Any) -> None:
         answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "not-ready")
     assert "secret" not in answer.text
+
+
+async def test_the_reference_is_one_page_that_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert page.status_code == 200
+    assert "Make a deployment" in page.text
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert "<script" not in page.text

@@ -70,9 +70,7 @@ async def test_a_stream_ends_when_the_server_stops(service: Any, closing: Closin
         await end
 
 
-async def test_a_stream_ends_when_its_deployment_is_forgotten(
-    service: Any, closing: Closing, number: str
-) -> None:
+async def test_a_stream_ends_when_its_deployment_is_forgotten(service: Any, closing: Closing, number: str) -> None:
     frames = frames_of(service, closing, number)
     await next_frame(frames)
     service.deployments.clear()
@@ -85,7 +83,7 @@ async def test_silence_is_broken_by_a_heartbeat(
 ) -> None:
     monkeypatch.setattr(streams, "HEARTBEAT", 0.0)
 
-    async def quick(_: str, timeout: float) -> None:  # noqa: ASYNC109
+    async def quick(_: str, timeout: float) -> None:
         await asyncio.sleep(timeout)
 
     service.wait_changed = quick
@@ -94,9 +92,7 @@ async def test_silence_is_broken_by_a_heartbeat(
     assert (await next_frame(frames)).startswith(b":")
 
 
-@pytest.mark.parametrize(
-    "ask", [{"params": {"follow": "true"}}, {"headers": {"Accept": "text/event-stream"}}]
-)
+@pytest.mark.parametrize("ask", [{"params": {"follow": "true"}}, {"headers": {"Accept": "text/event-stream"}}])
 async def test_a_client_goes_on_after_the_last_event_it_saw(
     client: httpx.AsyncClient, service: Any, closing: Closing, number: str, ask: dict[str, Any]
 ) -> None:
@@ -111,9 +107,7 @@ async def test_a_client_goes_on_after_the_last_event_it_saw(
 
 
 async def test_an_id_that_is_none_is_refused(client: httpx.AsyncClient, number: str) -> None:
-    answer = await client.get(
-        f"/v1/deployments/{number}/events?follow=true", headers={"Last-Event-ID": "yesterday"}
-    )
+    answer = await client.get(f"/v1/deployments/{number}/events?follow=true", headers={"Last-Event-ID": "yesterday"})
     assert answer.status_code == 422
 
 

@@ -31,8 +31,8 @@ from .topologies import FILES
 class Harness:
     """A store and a world that outlive engines, and as many engines as a test wants."""
 
-    def __init__(self, folder: Path, *, url: str = "", options: Mapping[str, Any] | None = None):
-        self.store = Store(url or f"sqlite:///{folder / 'isthmus.db'}", folder / "key")
+    def __init__(self, folder: Path, *, url: str = "", options: Mapping[str, Any] | None = None, store: type[Store] = Store):
+        self.store = store(url or f"sqlite:///{folder / 'isthmus.db'}", folder / "key")
         self.world_file = folder / "world.db"
         self.world = World(self.world_file)
         self.options = dict(options or {})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from isthmus import __version__
 from isthmus.api.encode import answer
 from isthmus.errors import Busy
 
@@ -40,4 +40,4 @@ async def ready(request: Request) -> Response:
 
 @router.get("/v1/version", summary="Tell the version")
 async def version() -> Response:
-    return answer({"name": "isthmus", "version": importlib.metadata.version("isthmus"), "api": ["v1"]})
+    return answer({"name": "isthmus", "version": __version__, "api": ["v1"]})

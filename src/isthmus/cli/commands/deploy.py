@@ -69,9 +69,7 @@ def _create(client: Client, body: dict[str, Any], yes: bool, as_json: bool) -> A
 def update(
     ctx: typer.Context,
     name: Name,
-    template: Annotated[
-        str | None, typer.Argument(metavar="[TEMPLATE]", help="As for deploy; kept if missing.")
-    ] = None,
+    template: Annotated[str | None, typer.Argument(metavar="TEMPLATE", help="As for deploy; kept if missing.")] = None,
     pairs: Set = None,
     inputs: InputFile = None,
     yes: Yes = False,
@@ -133,4 +131,4 @@ def _show_times(client: Client, number: str, after: int) -> None:
     done = [e for e in events if e["kind"] == "action.done" and e["seconds"] is not None]
     longest = sorted(sorted(done, key=lambda e: -e["seconds"])[:8], key=lambda e: e["id"])
     for event in longest:
-        note(f"  {span(event['seconds']):>10}  {event['message']}")
+        note(f"  {span(event['seconds']):>10}  {event['action'].partition(':')[0]} {event['message']}")

@@ -44,7 +44,7 @@ def show(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
 def outputs(
     ctx: typer.Context,
     name: Name,
-    output: Annotated[str | None, typer.Argument(metavar="[OUTPUT]", help="Only this one, bare.")] = None,
+    output: Annotated[str | None, typer.Argument(metavar="OUTPUT", help="Only this one, bare.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show a deployment's outputs."""

@@ -13,7 +13,7 @@ from isthmus.cli.options import Name
 
 Instance = Annotated[
     str | None,
-    typer.Argument(metavar="[NODE]", help="Node or instance, such as worker or 'worker[1]'; the first if missing."),
+    typer.Argument(metavar="NODE", help="Node or instance, such as worker or 'worker[1]'; the first if missing."),
 ]
 _COMMAND = "isthmus.command"
 

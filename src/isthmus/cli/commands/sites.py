@@ -45,7 +45,7 @@ def prune(
     unused_for: Annotated[
         str, typer.Option(metavar="TIME", help="Only those not used for so long, such as 90m, 12h or 7d.")
     ] = "0s",
-    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Only these.")] = None,
+    keys: Annotated[list[str] | None, typer.Argument(metavar="KEY", help="Only these.")] = None,
     as_json: Json = False,
 ) -> None:
     """Delete images; what needs them next installs anew."""

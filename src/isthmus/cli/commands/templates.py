@@ -67,7 +67,7 @@ def _tell(file: str, found: Sequence[dict[str, Any]], verbose: bool) -> None:
 
 def plan(
     ctx: typer.Context,
-    template: Annotated[str | None, typer.Argument(metavar="[TEMPLATE]", help="As for deploy.")] = None,
+    template: Annotated[str | None, typer.Argument(metavar="TEMPLATE", help="As for deploy.")] = None,
     existing: Annotated[
         str | None, typer.Option("--for", metavar="NAME", help="Plan a change of this deployment.")
     ] = None,

@@ -8,9 +8,9 @@ A module that Ansible would pipe into a fresh interpreter runs in a fork of this
 has the library that all modules share loaded already.
 """
 
+import atexit
 import contextlib
 import fcntl
-import io
 import json
 import os
 import signal
@@ -18,8 +18,10 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
+import types
 import zipimport
 
 LOCK = "/run/isthmus.lock"
@@ -31,43 +33,45 @@ def serve(seed):
     """Answer requests until stdin ends; ``seed`` is a zip of the library that modules share."""
     with contextlib.suppress(OSError):
         os.setsid()
-    frames, answers = os.dup(0), os.dup(1)
+    requests, answers = sys.stdin.buffer, os.dup(1)
     devnull = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1):
-        os.dup2(devnull, fd)
+    os.dup2(devnull, 1)
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    folder = load_seed(seed)
-    send(answers, {"ready": sys.executable}, b"")
+    folder = tempfile.mkdtemp(prefix="isthmus-")
     children = set()
-    requests = os.fdopen(frames, "rb")
-    while True:
-        frame = receive(requests)
-        reap(children)
-        if frame is None:
-            break
-        pid = os.fork()
-        if pid == 0:
-            os.close(lock)
-            answer(frame, answers)
-        children.add(pid)
-    for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
-    os.rmdir(folder)
-    end_group()
+    try:
+        load_seed(seed, folder)
+        send(answers, {"ready": sys.executable}, b"")
+        while True:
+            frame = receive(requests)
+            if frame is None:
+                break
+            reap(children)
+            pid = os.fork()
+            if pid == 0:
+                os.close(lock)
+                os.dup2(devnull, 0)
+                answer(frame, answers, folder)
+            children.add(pid)
+    finally:
+        for name in os.listdir(folder):
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+        end_group()
 
 
 def end_group():
     """Kill what still runs, this process last."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)
-    for _ in range(20):
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-            time.sleep(0.05)
-            continue
-        break
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            break
+        time.sleep(0.02)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -77,20 +81,21 @@ def reap(children):
             children.discard(pid)
 
 
-def load_seed(seed):
+def load_seed(seed, folder):
     """Import what all modules share; what the seed lacks is found in the module's own archive."""
-    folder = tempfile.mkdtemp(prefix="isthmus-")
-    if seed:
-        path = os.path.join(folder, "seed.zip")
-        with open(path, "wb") as file:
-            file.write(seed)
-        sys.path.insert(0, path)
-        sys.meta_path.append(PayloadFinder)
+    if not seed:
+        return
+    path = os.path.join(folder, "seed.zip")
+    with open(path, "wb") as file:
+        file.write(seed)
+    sys.path.insert(0, path)
+    try:
         import ansible.module_utils._internal._ansiballz._loader
-        import ansible.module_utils.basic  # noqa: F401
+        import ansible.module_utils.basic
 
+        sys.meta_path.append(PayloadFinder)
+    finally:
         sys.path.remove(path)
-    return folder
 
 
 class PayloadFinder:
@@ -103,19 +108,107 @@ class PayloadFinder:
         folder = name.rpartition(".")[0].replace(".", "/")
         try:
             return zipimport.zipimporter(sys.path[0] + "/" + folder).find_spec(name)
-        except (zipimport.ZipImportError, AttributeError):
+        except zipimport.ZipImportError:
             return None
 
 
-def answer(frame, answers):
+def answer(frame, answers, folder):
     """Do what one request asks, in a process of its own, and send the answer. Never returns."""
     header, body = frame
     try:
-        found, out = OPERATIONS[header["op"]](header, body)
+        found, out = OPERATIONS[header["op"]](header, body, folder)
     except Exception as error:  # whatever it is, the other side is told
         found, out = {"error": "%s: %s" % (type(error).__name__, error)}, b""
     found["id"] = header["id"]
-    lock = os.open(os.readlink("/proc/self/exe") if False else os.devnull, os.O_RDONLY)
-    os.close(lock)
-    send(answers, found, out)
+    with open(os.path.join(folder, "answers"), "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        send(answers, found, out)
     os._exit(0)
+
+
+def run_command(header, body, folder):
+    """Run a command line with ``body`` as its stdin."""
+    with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
+        done = subprocess.run(["/bin/sh", "-c", header["command"]], input=body, stdout=out, stderr=err)
+        return collect(done.returncode, out, err)
+
+
+def run_module(header, body, folder):
+    """Run ``body`` as Python's main program in a fork of this process."""
+    with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            become_main(body)
+        status = os.waitpid(pid, 0)[1]
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+        return collect(code, out, err)
+
+
+def become_main(source):
+    """Run a program as a fresh interpreter would, up to its end. Never returns."""
+    code = 0
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    sys.argv = [""]
+    try:
+        exec(compile(source, "<stdin>", "exec"), main.__dict__)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if code == 1 and not isinstance(end.code, int):
+            sys.stderr.write("%s\n" % (end.code,))
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code & 255)
+
+
+def collect(code, out, err):
+    texts = []
+    for file in (out, err):
+        file.seek(0)
+        texts.append(file.read(OUTPUT_LIMIT))
+    return {"code": code, "out": len(texts[0])}, texts[0] + texts[1]
+
+
+def put(header, body, folder):
+    """Write ``body`` to a file, or append it."""
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if header["append"] else os.O_TRUNC)
+    with os.fdopen(os.open(header["path"], flags, 0o600), "wb") as file:
+        file.write(body)
+    return {}, b""
+
+
+def get(header, body, folder):
+    """Read a part of a file."""
+    with open(header["path"], "rb") as file:
+        file.seek(header["offset"])
+        return {}, file.read(header["size"])
+
+
+OPERATIONS = {"command": run_command, "module": run_module, "put": put, "get": get}
+
+
+def send(fd, header, body):
+    """Write one frame."""
+    text = json.dumps(header).encode()
+    rest = memoryview(LENGTHS.pack(len(text), len(body)) + text + body)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def receive(file):
+    """Read one frame, None at the end."""
+    lengths = file.read(LENGTHS.size)
+    if len(lengths) < LENGTHS.size:
+        return None
+    head, body = LENGTHS.unpack(lengths)
+    frame = file.read(head), file.read(body)
+    if len(frame[0]) < head or len(frame[1]) < body:
+        return None
+    return json.loads(frame[0].decode()), frame[1]

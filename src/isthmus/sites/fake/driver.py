@@ -6,16 +6,9 @@ thread is used.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-import os
-import secrets
-import signal
-import sqlite3
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from isthmus.sites.contract import (
     Image,
@@ -31,54 +24,17 @@ from isthmus.sites.contract import (
     Status,
     Volume,
 )
-from isthmus.sites.errors import Permanent, QuotaExceeded, SiteError, Temporary, Unreachable
-from isthmus.sites.fake.faults import HALVED, Fault, Kind
+from isthmus.sites.errors import Permanent, SiteError, Temporary, Unreachable
+from isthmus.sites.fake.frame import Frame
 from isthmus.sites.fake.market import check_quota, make_offers
-from isthmus.sites.fake.options import parse_options
 from isthmus.sites.fake.records import PRIVATE, PUBLIC, Draft, Resource, address
-from isthmus.sites.fake.world import World
 
-_SITE = Ref("", "", 0)
-"""Stands for the whole site in calls that are about no resource."""
 _TIMED_OUT = 124
 """The exit code of an operation that took too long, as of timeout(1)."""
 
 
-def kill_ourselves() -> None:
-    """End this process as ``kill -9`` does: no handler runs, nothing is flushed."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-class FakeDriver:
-    """A fake site. ``options`` are those of :class:`~isthmus.sites.fake.options.Options`.
-
-    Tests may hand it a ``world`` of their own, a ``sleep`` of virtual time, and another ``crash``.
-    """
-
-    kind = "fake"
-
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, object],
-        *,
-        world: World | None = None,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        crash: Callable[[], None] = kill_ourselves,
-        clock: Callable[[], float] = time.time,
-    ):
-        self.name = name
-        self.options = parse_options(name, options)
-        self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._sleep = sleep
-        self._crash = crash
-        self._own = world is None
-        try:
-            self.world = world or World(self.options.world, clock)
-            for fault in self.options.faults:
-                self.world.set_fault(fault, once=True)
-        except sqlite3.Error as error:
-            raise Unreachable(f"world {self.options.world}: {error}") from None
+class FakeDriver(Frame):
+    """A fake site; see :class:`~isthmus.sites.fake.frame.Frame` for how it is made."""
 
     # -- Driver ------------------------------------------------------------------------------------
 
@@ -250,44 +206,6 @@ class FakeDriver:
             return Result(rule.code, rule.outputs, rule.message) if rule else Result(0)
 
     # ----------------------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _call(self, verb: str, ref: Ref = _SITE) -> AsyncIterator[Fault | None]:
-        """The frame of every call: its fault, its latency, its errors."""
-        try:
-            await asyncio.sleep(0)
-            fault = self.world.take_fault(self.name, verb, ref.node, ref.index)
-            self._fail_before(fault, verb)
-            if verb not in HALVED:
-                await self._pause(verb)
-            yield fault
-        except sqlite3.Error as error:
-            raise Unreachable(f"world {self.options.world}: {error}") from None
-        if fault and fault.kind is Kind.CRASH_AFTER:
-            self._crash()
-        if fault and fault.kind is Kind.TIMEOUT:
-            raise Unreachable(fault.message or f"{verb} timed out", fault.delay)
-
-    def _fail_before(self, fault: Fault | None, verb: str) -> None:
-        match fault:
-            case Fault(kind=Kind.CRASH_BEFORE):
-                self._crash()
-            case Fault(kind=Kind.PERMANENT, message=message):
-                raise Permanent(message or f"{verb} is refused")
-            case Fault(kind=Kind.QUOTA, message=message, delay=delay):
-                raise QuotaExceeded(message or f"{verb}: the quota is used up", delay)
-            case Fault(kind=Kind.UNREACHABLE, message=message, delay=delay):
-                raise Unreachable(message or f"{verb}: no answer", delay)
-            case Fault(kind=Kind.TEMPORARY, message=message, delay=delay):
-                raise Temporary(message or f"{verb} failed for now", delay)
-
-    def _halve(self, fault: Fault | None) -> None:
-        if fault and fault.kind is Kind.CRASH_DURING:
-            self._crash()
-
-    async def _pause(self, verb: str) -> None:
-        if pause := self.options.pause(verb):
-            await self._sleep(pause)
 
     def _make(self, kind: str, ref: Ref, draft: Draft, state: State = State.RUNNING) -> Resource:
         return self.world.make(self.name, kind, ref, draft, state, self.owner)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from isthmus.sites.contract import Ref, State
 
@@ -89,3 +91,30 @@ class Run:
     began: float
     ended: float | None
     code: int | None
+
+
+def read_resource(row: Any) -> Resource:
+    """The resource in a row of its table."""
+    seq, site, kind, deployment, node, idx, state, owner, created = row[:9]
+    cpus, size, image, flavour, key, tags, uses, labels, reason = row[9:]
+    draft = Draft(cpus, size, image, flavour, key, json.loads(tags), _words(uses), _words(labels))
+    ref = Ref(deployment, node, idx)
+    return Resource(seq, f"{kind}-{seq:08d}", site, kind, ref, State(state), owner, created, draft, reason)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text)) if text != "[]" else ()
+
+
+def read_effect(row: Any) -> Effect:
+    """The effect in a row of its table."""
+    seq, at, site, what, kind, id, deployment, node, idx, owner = row
+    return Effect(seq, at, site, what, kind, id, Ref(deployment, node, idx), owner)
+
+
+def read_run(row: Any) -> Run:
+    """The run in a row of its table."""
+    seq, machine, site, deployment, node, idx, label, env, digest, count, owner, began, ended, code = row
+    ref = Ref(deployment, node, idx)
+    names = tuple(json.loads(env))
+    return Run(seq, machine, site, ref, label, names, digest, count, owner, began, ended, code)

@@ -19,7 +19,7 @@ from typing import Any
 from isthmus.sites.contract import Ref, State
 from isthmus.sites.fake import faults
 from isthmus.sites.fake.faults import Fault, OperationRule
-from isthmus.sites.fake.records import Draft, Effect, Resource, Run
+from isthmus.sites.fake.records import Draft, Effect, Resource, Run, read_effect, read_resource, read_run
 
 BUSY = 10.0
 """Seconds that a process waits for another one's transaction."""
@@ -66,7 +66,7 @@ class World:
     def find(self, site: str, kind: str, ref: Ref) -> Resource | None:
         """The resource of ``kind`` (machine, network, volume, image) that ``ref`` names."""
         found = self._rows(_FIND, *_key(site, kind, ref))
-        return _resource(found[0]) if found else None
+        return read_resource(found[0]) if found else None
 
     def resources(
         self, site: str | None = None, kind: str | None = None, deployment: str | None = None
@@ -76,13 +76,13 @@ class World:
             rows = self._rows("SELECT * FROM resource ORDER BY seq")
         else:
             rows = self._rows("SELECT * FROM resource WHERE deployment = ? ORDER BY seq", deployment)
-        return [_resource(row) for row in rows if site in (None, row[1]) and kind in (None, row[2])]
+        return [read_resource(row) for row in rows if site in (None, row[1]) and kind in (None, row[2])]
 
     def find_id(self, site: str, id: str) -> Resource | None:
         """The resource with this id, unless it was deleted."""
         seq = id.rpartition("-")[2]
         found = self._rows("SELECT * FROM resource WHERE seq = ?", int(seq) if seq.isdecimal() else 0)
-        resource = _resource(found[0]) if found else None
+        resource = read_resource(found[0]) if found else None
         return resource if resource and (resource.site, resource.id) == (site, id) else None
 
     def make(self, site: str, kind: str, ref: Ref, draft: Draft, state: State, owner: str) -> Resource:
@@ -160,7 +160,7 @@ class World:
                 (machine.id, machine.site, ref.deployment, ref.node, ref.index, label,
                  json.dumps(sorted(env)), digest, ran[0][0] + 1, owner, self._clock()),
             )  # fmt: skip
-            return _run(self._rows("SELECT * FROM run WHERE seq = ?", begun.lastrowid)[0])
+            return read_run(self._rows("SELECT * FROM run WHERE seq = ?", begun.lastrowid)[0])
 
     def end_run(self, run: Run, code: int) -> None:
         """Record how an operation ended; the machine remembers the labels of those that ended well."""
@@ -178,7 +178,7 @@ class World:
             " ORDER BY seq",
             deployment, label,
         )  # fmt: skip
-        return [_run(row) for row in rows]
+        return [read_run(row) for row in rows]
 
     def effects(self, deployment: str | None = None, what: str | None = None) -> list[Effect]:
         """The log of all that ever happened to resources, in order."""
@@ -187,7 +187,7 @@ class World:
             " ORDER BY seq",
             deployment, what,
         )  # fmt: skip
-        return [_effect(row) for row in rows]
+        return [read_effect(row) for row in rows]
 
     # -- rules -------------------------------------------------------------------------------------
 
@@ -286,27 +286,3 @@ def _statements() -> Iterator[str]:
 
 def _key(site: str, kind: str, ref: Ref) -> tuple[str, str, str, str, int]:
     return site, kind, ref.deployment, ref.node, ref.index
-
-
-def _resource(row: Any) -> Resource:
-    seq, site, kind, deployment, node, idx, state, owner, created = row[:9]
-    cpus, size, image, flavour, key, tags, uses, labels, reason = row[9:]
-    draft = Draft(cpus, size, image, flavour, key, json.loads(tags), _words(uses), _words(labels))
-    ref = Ref(deployment, node, idx)
-    return Resource(seq, f"{kind}-{seq:08d}", site, kind, ref, State(state), owner, created, draft, reason)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text)) if text != "[]" else ()
-
-
-def _effect(row: Any) -> Effect:
-    seq, at, site, what, kind, id, deployment, node, idx, owner = row
-    return Effect(seq, at, site, what, kind, id, Ref(deployment, node, idx), owner)
-
-
-def _run(row: Any) -> Run:
-    seq, machine, site, deployment, node, idx, label, env, digest, count, owner, began, ended, code = row
-    ref = Ref(deployment, node, idx)
-    names = tuple(json.loads(env))
-    return Run(seq, machine, site, ref, label, names, digest, count, owner, began, ended, code)

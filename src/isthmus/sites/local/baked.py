@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from isthmus.sites.contract import Image, Machine
 from isthmus.sites.errors import Permanent
 from isthmus.sites.local import labels
 from isthmus.sites.local.connection import Connection
-from isthmus.sites.local.locks import Locks
+from isthmus.sites.local.locks import exclusive
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -21,28 +20,20 @@ class BakedImages:
 
     def __init__(self, connection: Connection, prefix: str) -> None:
         self._connection, self._repository = connection, f"{prefix}/baked"
-        self._locks = Locks()
 
     def find(self, key: str) -> Image | None:
         """The image saved under that key."""
-        return next((image for image in self.list() if image.key == key), None)
+        return next((self._image(i, name) for i, name in self._tagged() if name == self._reference(key)), None)
 
-    def list(self) -> builtins.list[Image]:
-        """Every baked image; its size is what it adds to the image that it began from."""
-        found = self._connection.api.images(all=True)
-        sizes = {image["Id"]: int(image["Size"]) for image in found}
-        return [
-            _image(image, reference, sizes)
-            for image in found
-            for reference in image.get("RepoTags") or ()
-            if reference.startswith(f"{self._repository}:")
-        ]
+    def every(self) -> list[Image]:
+        """Every baked image."""
+        return [self._image(found, name) for found, name in self._tagged()]
 
     def save(self, machine: Machine | None, key: str) -> Image:
         """Commit a machine's disk, unless the key is there; its labels do not pass on to what is made from it."""
         if not _KEY.fullmatch(key):
             raise Permanent(f"{key!r} cannot be the key of an image")
-        with self._locks.of(key):
+        with exclusive(self._reference(key)):
             existing = self.find(key)
             if existing:
                 return existing
@@ -59,9 +50,22 @@ class BakedImages:
         from docker.errors import ImageNotFound
 
         try:
-            self._connection.api.remove_image(f"{self._repository}:{key}", force=True)
+            self._connection.api.remove_image(self._reference(key), force=True)
         except ImageNotFound:
             return
+
+    def _reference(self, key: str) -> str:
+        return f"{self._repository}:{key}"
+
+    def _tagged(self) -> list[tuple[Mapping[str, Any], str]]:
+        found = self._connection.api.images()
+        names = ((image, name) for image in found for name in image.get("RepoTags") or ())
+        return [(image, name) for image, name in names if name.startswith(f"{self._repository}:")]
+
+    def _image(self, found: Mapping[str, Any], name: str) -> Image:
+        """One image; its size is that of its last layer, since the layers below stay when it goes."""
+        history: Callable[[str], list[dict[str, Any]]] = self._connection.api.history
+        return Image(name.rpartition(":")[2], name, int(history(found["Id"])[0]["Size"]), float(found["Created"]))
 
     def _commit(self, container: str, key: str) -> None:
         emptied = " ".join(f'{name}=""' for name in labels.OF_MACHINES)
@@ -72,8 +76,3 @@ class BakedImages:
             pause=False,
             changes=[f'LABEL {emptied} {labels.IMAGE_KEY}="{key}"'],
         )
-
-
-def _image(found: Mapping[str, Any], reference: str, sizes: Mapping[str, int]) -> Image:
-    below = sizes.get(found.get("ParentId") or "", 0)
-    return Image(reference.rpartition(":")[2], reference, int(found["Size"]) - below, float(found["Created"]))

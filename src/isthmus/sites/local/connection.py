@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 DOCKER_SOCKET = "/var/run/docker.sock"
+PODMAN_SOCKET = "/run/podman/podman.sock"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,14 +50,14 @@ def find_socket(asked: str | None, environment: Mapping[str, str] | None = None)
 
 def _sockets(environment: Mapping[str, str]) -> list[str]:
     own = environment.get("XDG_RUNTIME_DIR")
-    paths = [DOCKER_SOCKET, "/run/podman/podman.sock"]
+    paths = [DOCKER_SOCKET, PODMAN_SOCKET]
     return paths + ([f"{own}/docker.sock", f"{own}/podman/podman.sock"] if own else [])
 
 
 class Connection:
     """A container engine's API, opened when first asked for and shared by all threads."""
 
-    def __init__(self, socket: str | None, timeout: float) -> None:
+    def __init__(self, socket: str | None, timeout: int) -> None:
         self._asked = socket
         self._timeout = timeout
         self._lock = threading.Lock()

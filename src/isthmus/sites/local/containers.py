@@ -23,6 +23,9 @@ _STATES = {
 }
 _HALF_MADE = ("created", "configured", "initialized", "removing", "dead")
 _TMPFS = {"/run": "", "/run/lock": ""}
+_MOST = 30000
+"""Processes of one user and open files of one process, under Podman; it lowers its own limit to 32768."""
+
 _CGROUPS = "/sys/fs/cgroup"
 
 
@@ -58,9 +61,10 @@ def machine_labels(site: str, spec: MachineSpec, key: HostKey, addresses: Mappin
     return labels.of_ref(site, spec.ref, spec.tags) | own
 
 
-def endpoint(api: APIClient, ref: Ref, address: str) -> Any:
-    """How a machine hangs on a network: its fixed address, and its host name for the others to resolve."""
-    return api.create_endpoint_config(ipv4_address=address, aliases=[ref.host])
+def networking_config(api: APIClient, ref: Ref, network: str, address: str) -> Any:
+    """How a machine hangs on its first network: its fixed address, and its host name for others to resolve."""
+    endpoints: Any = {network: api.create_endpoint_config(ipv4_address=address, aliases=[ref.host])}
+    return api.create_networking_config(endpoints)
 
 
 def host_config(connection: Connection, spec: MachineSpec, network: str | None, binds: Mapping[str, str]) -> Any:
@@ -94,7 +98,7 @@ def _cgroup_settings(connection: Connection) -> dict[str, Any]:
 
 
 def _limit_settings(connection: Connection) -> dict[str, Any]:
-    """Podman raises limits on its own, above what an unprivileged host allows; ours stay as they are."""
+    """Podman raises limits on its own, above what an unprivileged host allows; these stay below."""
     if not (connection.is_podman and connection.is_here):
         return {}
     import resource
@@ -103,4 +107,5 @@ def _limit_settings(connection: Connection) -> dict[str, Any]:
 
     kinds = {"nproc": resource.RLIMIT_NPROC, "nofile": resource.RLIMIT_NOFILE}
     hard = {name: resource.getrlimit(kind)[1] for name, kind in kinds.items()}
-    return {"ulimits": [Ulimit(name=name, soft=limit, hard=limit) for name, limit in hard.items()]}
+    bounded = {name: _MOST if limit == resource.RLIM_INFINITY else min(limit, _MOST) for name, limit in hard.items()}
+    return {"ulimits": [Ulimit(name=name, soft=limit, hard=limit) for name, limit in bounded.items()]}

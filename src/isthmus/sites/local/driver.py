@@ -43,6 +43,7 @@ class LocalDriver:
 
     async def prepare(self, progress: Callable[[str], None]) -> None:
         """Start or install an engine where none answers, and make the machine image."""
+        await self._connection.run(docker_engine.ensure_running, self._connection.socket, progress)
         await self._connection.run(self._base.ensure, progress)
 
     async def close(self) -> None:
@@ -72,7 +73,7 @@ class LocalDriver:
         await self._connection.run(self._machines.delete, ref)
 
     async def list_machines(self, deployment: str | None = None) -> Sequence[Machine]:
-        return await self._connection.run(self._machines.list, deployment)
+        return await self._connection.run(self._machines.every, deployment)
 
     async def find_network(self, ref: Ref) -> Network | None:
         return await self._connection.run(self._bridges.find, ref)
@@ -84,7 +85,7 @@ class LocalDriver:
         await self._connection.run(self._bridges.delete, ref)
 
     async def list_networks(self, deployment: str | None = None) -> Sequence[Network]:
-        return await self._connection.run(self._bridges.list, deployment)
+        return await self._connection.run(self._bridges.every, deployment)
 
     async def find_volume(self, ref: Ref) -> Volume | None:
         return await self._connection.run(self._disks.find, ref)
@@ -96,7 +97,7 @@ class LocalDriver:
         await self._connection.run(self._disks.delete, ref)
 
     async def list_volumes(self, deployment: str | None = None) -> Sequence[Volume]:
-        return await self._connection.run(self._disks.list, deployment)
+        return await self._connection.run(self._disks.every, deployment)
 
     async def find_image(self, key: str) -> Image | None:
         return await self._connection.run(self._baked.find, key)
@@ -110,4 +111,4 @@ class LocalDriver:
         await self._connection.run(self._baked.delete, key)
 
     async def list_images(self) -> Sequence[Image]:
-        return await self._connection.run(self._baked.list)
+        return await self._connection.run(self._baked.every)

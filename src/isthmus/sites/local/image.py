@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import subprocess
 import tempfile
@@ -16,8 +16,9 @@ from typing import IO
 from isthmus.sites.errors import Permanent, Temporary
 from isthmus.sites.local import recipe
 from isthmus.sites.local.connection import Connection
-from isthmus.sites.local.locks import file_lock, state_folder
-from isthmus.sites.local.mirrors import Mirror, find_mirror, is_debian
+from isthmus.sites.local.debian import install_packages, last_words, may_install
+from isthmus.sites.local.locks import exclusive
+from isthmus.sites.local.mirrors import Mirror, find_mirror
 from isthmus.sites.local.options import LocalOptions
 
 BUILD_SECONDS = 900.0
@@ -45,7 +46,7 @@ class MachineImage:
         """Pull or build it when the engine does not have it; raises :class:`Permanent` when it cannot."""
         if self.exists():
             return
-        with file_lock(state_folder() / "local-image.lock"):
+        with exclusive(self.reference, BUILD_SECONDS):
             if self.exists():
                 return
             if not (self._options.pull and self._pull(self._options.pull, progress)):
@@ -73,18 +74,22 @@ class MachineImage:
         progress(f"machine image ready in {time.monotonic() - begun:.0f} s")
 
     def _import(self, archive: IO[bytes]) -> None:
-        repository, _, tag = self.reference.rpartition(":")
         # An iterator, since the SDK announces chunks and then sends a plain file without them.
         chunks = iter(partial(archive.read, 2**20), b"")
-        self._connection.api.import_image_from_stream(chunks, repository=repository, tag=tag, changes=_SETTINGS)
+        answer = self._connection.api.import_image_from_stream(chunks, changes=_SETTINGS)
+        image = str(json.loads(answer.strip().splitlines()[-1])["status"])
+        # Podman does not keep the tag that an import asks for, so it is given afterwards.
+        repository, _, tag = self.reference.rpartition(":")
+        self._connection.api.tag(image, repository, tag)
 
 
 def has_image(connection: Connection, reference: str) -> bool:
     """Whether the engine has an image of that name or id."""
     from docker.errors import ImageNotFound
 
+    inspect: Callable[[str], object] = connection.api.inspect_image
     try:
-        connection.api.inspect_image(reference)
+        inspect(reference)
     except ImageNotFound:
         return False
     return True
@@ -92,7 +97,7 @@ def has_image(connection: Connection, reference: str) -> bool:
 
 def ensure_builder(progress: Callable[[str], None]) -> None:
     """Install mmdebstrap on a Debian host where we are root; elsewhere say what to do."""
-    if os.geteuid() != 0 or not is_debian():
+    if not may_install():
         raise Permanent(
             "the machine image can only be made on Debian as root; "
             "elsewhere set the site's option 'pull' to a registry's image that has systemd and sshd"
@@ -100,18 +105,6 @@ def ensure_builder(progress: Callable[[str], None]) -> None:
     if shutil.which("mmdebstrap") is None:
         progress("installing mmdebstrap")
         install_packages("mmdebstrap")
-
-
-def install_packages(*names: str) -> None:
-    """Install Debian packages on this host; raises :class:`Permanent` with apt's last words."""
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "-qq", "update"],
-        ["apt-get", "-qq", "-y", "install", "--no-install-recommends", *names],
-    ):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Permanent(f"{' '.join(command)} failed: {_last_line(done.stderr)}")
 
 
 @contextmanager
@@ -125,7 +118,7 @@ def bootstrap(suite: str, mirror: Mirror | None, progress: Callable[[str], None]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         _follow(process, log, progress)
         if process.returncode:
-            raise Temporary(f"mmdebstrap failed: {_last_line(log.read_text(errors='replace'))}", delay=30.0)
+            raise Temporary(f"mmdebstrap failed: {last_words(log.read_text(errors='replace'))}", delay=30.0)
         with archive.open("rb") as stream:
             yield stream
 
@@ -163,10 +156,3 @@ def _follow(process: subprocess.Popen[bytes], log: Path, progress: Callable[[str
         told = len(lines)
         if process.returncode is not None:
             return
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return next(
-        (line for line in reversed(lines) if line.startswith(("E:", "Err"))), lines[-1] if lines else "no reason given"
-    )

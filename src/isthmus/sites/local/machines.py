@@ -10,9 +10,9 @@ from isthmus.sites.errors import Permanent, Temporary
 from isthmus.sites.local import labels
 from isthmus.sites.local.addressbook import AddressBook
 from isthmus.sites.local.connection import Connection
-from isthmus.sites.local.containers import as_machine, endpoint, host_config, is_half_made, machine_labels
+from isthmus.sites.local.containers import as_machine, host_config, is_half_made, machine_labels, networking_config
 from isthmus.sites.local.hostkey import HostKey, identity_archive, make_host_key
-from isthmus.sites.local.locks import Locks
+from isthmus.sites.local.locks import exclusive
 from isthmus.sites.local.networks import Bridges
 from isthmus.sites.local.volumes import Disks
 
@@ -28,20 +28,19 @@ class Containers:
     def __init__(self, site: str, connection: Connection, bridges: Bridges, disks: Disks) -> None:
         self._site, self._connection, self._bridges, self._disks = site, connection, bridges, disks
         self._addresses = AddressBook(connection)
-        self._locks = Locks()
 
     def find(self, ref: Ref) -> Machine | None:
         """The machine of that name, in whatever state."""
         found = self._look(ref)
         return as_machine(found) if found else None
 
-    def list(self, deployment: str | None = None) -> list[Machine]:
+    def every(self, deployment: str | None = None) -> list[Machine]:
         """Every machine of one deployment, or of all, from one query."""
         return [as_machine(found) for found in self._query(deployment)]
 
     def create(self, spec: MachineSpec) -> Machine:
         """Find or make the machine and start it; one that was left half made is made anew."""
-        with self._locks.of(spec.ref.name):
+        with exclusive(spec.ref.name):
             found = self._look(spec.ref)
             if found and is_half_made(found):
                 self._remove(found["Id"])
@@ -54,7 +53,7 @@ class Containers:
 
     def start(self, ref: Ref) -> Machine:
         """Start a machine that is stopped; raises :class:`Permanent` when it is not there."""
-        with self._locks.of(ref.name):
+        with exclusive(ref.name):
             found = self._look(ref)
             if not found or is_half_made(found):
                 raise Permanent(f"machine {ref.name} is not there to be started")
@@ -65,7 +64,7 @@ class Containers:
         """Shut a machine down, at last by force; its disk stays. Nothing to do when it does not run."""
         from docker.errors import NotFound
 
-        with self._locks.of(ref.name):
+        with exclusive(ref.name):
             found = self._look(ref)
             if not found:
                 return
@@ -76,7 +75,7 @@ class Containers:
 
     def delete(self, ref: Ref) -> None:
         """Remove a machine with its disk, running or not."""
-        with self._locks.of(ref.name):
+        with exclusive(ref.name):
             found = self._look(ref)
             if found:
                 self._remove(found["Id"])
@@ -141,7 +140,7 @@ class Containers:
 
     def _create(self, spec: MachineSpec, key: HostKey, addresses: Mapping[str, str], binds: Mapping[str, str]) -> str:
         api = self._connection.api
-        first = next(iter(addresses), None)
+        first = next(iter(addresses.items()), None)
         made = api.create_container(
             spec.image,
             command=["/sbin/init"],
@@ -150,10 +149,8 @@ class Containers:
             stop_signal="SIGRTMIN+3",
             environment={"container": "docker"},
             labels=machine_labels(self._site, spec, key, addresses),
-            host_config=host_config(self._connection, spec, first, binds),
-            networking_config=(
-                api.create_networking_config({first: endpoint(api, spec.ref, addresses[first])}) if first else None
-            ),
+            host_config=host_config(self._connection, spec, first[0] if first else None, binds),
+            networking_config=networking_config(api, spec.ref, *first) if first else None,
         )
         return str(made["Id"])
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from isthmus.sites.local.debian import os_release
+
 _LINE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+\S")
 
 
@@ -25,28 +27,15 @@ class Mirror:
 
 def find_mirror(etc: Path = Path("/etc")) -> Mirror | None:
     """The mirror of a Debian host's own release; None on another host, or when it names none over HTTP."""
-    codename = _os_release(etc).get("VERSION_CODENAME")
-    if not codename or _os_release(etc).get("ID") != "debian":
+    system = os_release(etc)
+    codename = system.get("VERSION_CODENAME")
+    if not codename or system.get("ID") != "debian":
         return None
     uris: dict[str, str] = {}
     for uri, suite in _sources(etc / "apt"):
         if uri.startswith(("http://", "https://")):
             uris.setdefault(suite, uri)
     return Mirror(uris[codename], uris.get(f"{codename}-security")) if codename in uris else None
-
-
-def is_debian(etc: Path = Path("/etc")) -> bool:
-    """Whether this host is Debian, so that its packages may be installed on it."""
-    return _os_release(etc).get("ID") == "debian"
-
-
-def _os_release(etc: Path) -> dict[str, str]:
-    try:
-        text = (etc / "os-release").read_text()
-    except OSError:
-        return {}
-    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return {name.strip(): value.strip().strip('"') for name, value in pairs}
 
 
 def _sources(apt: Path) -> Iterator[tuple[str, str]]:

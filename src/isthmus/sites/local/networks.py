@@ -11,7 +11,7 @@ from isthmus.sites.errors import Permanent, QuotaExceeded
 from isthmus.sites.local import labels
 from isthmus.sites.local.addresses import Net, free_subnets, routed_here
 from isthmus.sites.local.connection import Connection
-from isthmus.sites.local.locks import Locks
+from isthmus.sites.local.locks import exclusive
 
 _OVERLAPS = ("overlap", "already used", "is being used")
 
@@ -21,19 +21,18 @@ class Bridges:
 
     def __init__(self, site: str, connection: Connection, pool: str) -> None:
         self._site, self._connection, self._pool = site, connection, pool
-        self._locks = Locks()
 
     def find(self, ref: Ref) -> Network | None:
         """The network of that name; of doubles, which Docker allows, the one with the lowest id."""
         return min(map(_network, self._query(ref=ref)), key=lambda n: n.id, default=None)
 
-    def list(self, deployment: str | None = None) -> list[Network]:
+    def every(self, deployment: str | None = None) -> list[Network]:
         """Every network of one deployment, or of all."""
         return [_network(n) for n in self._query(deployment)]
 
     def create(self, ref: Ref, tags: Mapping[str, str]) -> Network:
         """Find or make a network; a subnet that somebody else takes meanwhile is passed over."""
-        with self._locks.of(ref.name):
+        with exclusive(ref.name):
             return self.find(ref) or self._make(ref, tags)
 
     def delete(self, ref: Ref) -> None:

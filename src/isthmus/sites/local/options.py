@@ -40,7 +40,7 @@ class LocalOptions(BaseModel):
     subnets: str = "10.213.0.0/16"
     cpus: Annotated[float, Field(gt=0)] = 1.0
     memory: Annotated[int, Field(ge=64 * 2**20)] = 2**30
-    timeout: Annotated[float, Field(gt=0)] = 60.0
+    timeout: Annotated[int, Field(gt=0)] = 60
 
     @field_validator("prefix")
     @classmethod

@@ -23,7 +23,7 @@ class Disks:
         found = self._query(ref=ref)
         return _volume(found[0]) if found else None
 
-    def list(self, deployment: str | None = None) -> list[Volume]:
+    def every(self, deployment: str | None = None) -> list[Volume]:
         """Every volume of one deployment, or of all."""
         return [_volume(found) for found in self._query(deployment)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -33,11 +33,24 @@ class Claim(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a host says: its claim or none, whether the key is in place, and where we reached it."""
+    """What a host says: its claim or none, whether the key is in place, and where we reached it.
+
+    ``half`` is the name of the ref whose claim lost its body, when a crash of the host cut it off.
+    """
 
     claim: Claim | None
     ready: bool = False
-    address: str = field(default="")
+    address: str = ""
+    half: str = ""
+
+    @property
+    def free(self) -> bool:
+        """Whether the host may be claimed."""
+        return self.claim is None and not self.half
+
+    def held_by(self, ref: Ref) -> bool:
+        """Whether the host is lent to ``ref``, wholly or half."""
+        return self.half == ref.name or (self.claim is not None and self.claim.ref == ref)
 
 
 def draft_claim(ref: Ref, tags: dict[str, str]) -> Claim:
@@ -47,14 +60,20 @@ def draft_claim(ref: Ref, tags: dict[str, str]) -> Claim:
 
 def read_answer(place: str, text: str, address: str) -> Answer:
     """The answer in what ``claim.sh`` printed; :class:`Permanent` when a claim cannot be read."""
-    state, _, body = text.partition("\n")
+    state, name, body = [*text.split("\n", 2), "", ""][:3]
     if state == "free":
         return Answer(None, address=address)
     try:
-        claim = Claim.model_validate_json(body)
+        return Answer(Claim.model_validate_json(body), state == "ready", address)
     except ValidationError:
-        raise Permanent(
-            f"host {place}: the claim in /var/lib/isthmus/claim cannot be read; look at it, and remove that "
-            "folder when nobody uses the host"
-        ) from None
-    return Answer(claim, state == "ready", address)
+        if not name:
+            raise unreadable(place) from None
+    return Answer(None, address=address, half=name)
+
+
+def unreadable(place: str) -> Permanent:
+    """What to say of a claim that does not tell whose it is."""
+    return Permanent(
+        f"host {place}: the claim in /var/lib/isthmus/claim cannot be read; look at it, and remove that "
+        "folder when nobody uses the host"
+    )

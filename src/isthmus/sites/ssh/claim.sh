@@ -5,16 +5,15 @@ umask 077
 base=/var/lib/isthmus
 claim=$base/claim
 
+# Prints the state, and for a claim its name and its body.
 show() {
   if [ -z "$(ls -A "$claim" 2>/dev/null)" ]; then
     echo free
-  elif [ -e "$claim/ready" ]; then
-    echo ready
-    cat "$claim/claim.json" 2>/dev/null || :
-  else
-    echo pending
-    cat "$claim/claim.json" 2>/dev/null || :
+    return
   fi
+  if [ -e "$claim/ready" ]; then echo ready; else echo pending; fi
+  echo "$(cat "$claim/name" 2>/dev/null)"
+  cat "$claim/claim.json" 2>/dev/null || :
 }
 
 keys_file() {

@@ -14,7 +14,7 @@ import asyncssh
 
 from isthmus.sites.contract import Machine, MachineSpec, MachineWant, Offer, Ref, State, Status
 from isthmus.sites.errors import Permanent, QuotaExceeded, SiteError, Unreachable, Unsupported
-from isthmus.sites.ssh.claim import Answer, Claim, draft_claim
+from isthmus.sites.ssh.claim import Answer, Claim, draft_claim, unreadable
 from isthmus.sites.ssh.fit import check_spec, fits, make_offers
 from isthmus.sites.ssh.host import Host
 from isthmus.sites.ssh.options import parse_options, plain_key
@@ -41,7 +41,7 @@ class SshDriver:
     async def status(self) -> Status:
         """Ready while any host answers; the detail names those that do not."""
         answers, silent = await self._ask_all()
-        free = sum(answer.claim is None for answer in answers.values())
+        free = sum(answer.free for answer in answers.values())
         told = [f"{len(answers)} of {len(self._hosts)} hosts answer, {free} of them free", *map(str, silent)]
         return Status(bool(answers), "; ".join(told))
 
@@ -67,13 +67,16 @@ class SshDriver:
         answers, silent = await self._ask_all()
         if not answers:
             raise _worst(silent)
-        free = {host.options.place for host, answer in answers.items() if answer.claim is None}
+        free = {host.options.place for host, answer in answers.items() if answer.free}
         return make_offers(self.name, self.options.hosts, free, want)
 
     async def find_machine(self, ref: Ref) -> Machine | None:
         """The host that is lent to ``ref``; raises when it may be one that does not answer."""
         held, _ = await self._find(ref)
-        return self._machine(*held[0]) if held else None
+        if not held:
+            return None
+        host, answer = held[0]
+        return self._machine(host, answer) if answer.claim else self._half_made(host, ref)
 
     async def create_machine(self, spec: MachineSpec) -> Machine:
         """Claim a free host that fits, then let the key in.
@@ -109,9 +112,13 @@ class SshDriver:
     async def list_machines(self, deployment: str | None = None) -> Sequence[Machine]:
         """The lent hosts. One that does not answer is shown as it was last seen, in state ``error``.
 
-        Raises :class:`Unreachable` when a host that does not answer was never seen lent.
+        Raises :class:`Unreachable` when a host that does not answer was never seen lent, and
+        :class:`Permanent` when a claim does not tell which machine it is.
         """
         answers, silent = await self._ask_all()
+        for host, answer in answers.items():
+            if answer.half and (deployment is None or answer.half.startswith(f"isthmus-{deployment}-")):
+                raise unreadable(host.options.place)
         found = [self._machine(host, answer) for host, answer in answers.items() if answer.claim]
         for host, error in self._silent(answers, silent):
             claim = self._last.get(host.options.place)
@@ -139,7 +146,7 @@ class SshDriver:
     async def _find(self, ref: Ref) -> tuple[list[tuple[Host, Answer]], dict[Host, Answer]]:
         """The hosts that are lent to ``ref``, ready ones first, and all answers."""
         answers, silent = await self._ask_all()
-        held = [(host, answer) for host, answer in answers.items() if answer.claim and answer.claim.ref == ref]
+        held = [(host, answer) for host, answer in answers.items() if answer.held_by(ref)]
         if not held and silent:
             raise _worst(silent)
         return sorted(held, key=lambda one: not one[1].ready), answers
@@ -147,14 +154,14 @@ class SshDriver:
     async def _claim(self, spec: MachineSpec) -> Host:
         """The host of ``spec``, claimed now if it was not before."""
         held, answers = await self._find(spec.ref)
-        if held:
+        if held and held[0][1].claim:
             return held[0][0]
         draft = draft_claim(spec.ref, dict(spec.tags))
-        for host, seen in answers.items():
-            if seen.claim is None and fits(spec, host.options):
-                answer = self._remember(host, await host.claim(spec.ref, draft))
-                if answer.claim and answer.claim.ref == spec.ref:
-                    return await self._settle(spec.ref)
+        free = [host for host, seen in answers.items() if seen.free and fits(spec, host.options)]
+        for host in [host for host, _ in held] or free:
+            answer = self._remember(host, await host.claim(spec.ref, draft))
+            if answer.claim and answer.claim.ref == spec.ref:
+                return await self._settle(spec.ref)
         raise QuotaExceeded(f"no host that fits {spec.ref.name} is free")
 
     async def _settle(self, ref: Ref) -> Host:
@@ -175,6 +182,11 @@ class SshDriver:
 
     def _silent(self, answers: Mapping[Host, Answer], errors: Sequence[SiteError]) -> list[tuple[Host, SiteError]]:
         return list(zip([host for host in self._hosts if host not in answers], errors, strict=True))
+
+    def _half_made(self, host: Host, ref: Ref) -> Machine:
+        """What is known of a machine whose claim lost its body; a create completes it."""
+        lost = Claim(deployment=ref.deployment, node=ref.node, index=ref.index, id=f"{ref.name}-half", tags={})
+        return self._machine(host, Answer(lost))
 
     def _machine(self, host: Host, answer: Answer, error: SiteError | None = None) -> Machine:
         assert answer.claim is not None

@@ -43,10 +43,15 @@ async def test_creates_that_overlap_are_raced(world, spec):
 
 
 async def test_a_create_after_a_cancelled_one_is_no_race(world, spec):
-    driver = FakeDriver("site", {"latency": 10}, world=world)
+    reached = asyncio.Event()
+
+    async def sleep_for_ever(_):
+        reached.set()
+        await asyncio.Event().wait()
+
+    driver = FakeDriver("site", {"latency": 10}, world=world, sleep=sleep_for_ever)
     creating = asyncio.create_task(driver.create_machine(spec))
-    while not world.resources():
-        await asyncio.sleep(0)
+    await reached.wait()
     creating.cancel()
     await asyncio.gather(creating, return_exceptions=True)
 

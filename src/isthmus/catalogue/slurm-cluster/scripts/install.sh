@@ -33,28 +33,39 @@ install_packages() {
 # slurmd waits for the controller by itself, and tries again until the controller knows it: a worker
 # needs nobody to start it in the right order, today or after a power cut. Each wait is short, because
 # a boot is not over before it.
-let_worker_wait() {
+let_worker_join() {
     mkdir -p /etc/systemd/system/slurmd.service.d
     cat >/etc/systemd/system/slurmd.service.d/20-join.conf <<'UNIT'
 [Unit]
 StartLimitIntervalSec=0
 
 [Service]
-ExecStartPre=/usr/local/sbin/await-slurmctld ${SLURMCTLD_ADDRESS}
+ExecStartPre=/usr/local/sbin/join-slurm
 Restart=on-failure
 RestartSec=200ms
 UNIT
-    cat >/usr/local/sbin/await-slurmctld <<'SCRIPT'
+    cat >/usr/local/sbin/join-slurm <<'SCRIPT'
 #!/bin/bash
-# Succeeds when slurmctld listens at address $1; gives up after three seconds.
+# Runs before slurmd: waits up to three seconds for slurmctld and, once for each boot, tells it that the
+# jobs which it may still believe here are gone. slurmd itself does not in a container, whose boot time
+# is that of its host. Fails while slurmctld is away or does not know this worker.
+set -euo pipefail
+. /etc/default/slurmd
+joined=/run/slurm-joined
+
+if [[ -e $joined ]]; then exit 0; fi
 for _ in {1..60}; do
-    if (exec 3<>"/dev/tcp/$1/6817") 2>/dev/null; then exit 0; fi
+    if (exec 3<>"/dev/tcp/$SLURMCTLD_ADDRESS/6817") 2>/dev/null; then
+        SLURM_CONF=/etc/slurm/join.conf scontrol update "nodename=$SLURMD_NAME" state=down reason='machine starts'
+        touch "$joined"
+        exit 0
+    fi
     sleep 0.05
 done
-echo "no slurmctld at $1 yet"
+echo "no slurmctld at $SLURMCTLD_ADDRESS yet"
 exit 1
 SCRIPT
-    chmod 755 /usr/local/sbin/await-slurmctld
+    chmod 755 /usr/local/sbin/join-slurm
 }
 
 # Jobs find each other by host name where no DNS knows the machines: every machine keeps the names of
@@ -121,6 +132,6 @@ leave_fit_for_an_image() {
 
 install_packages
 keep_names
-if [[ $role == worker ]]; then let_worker_wait; fi
+if [[ $role == worker ]]; then let_worker_join; fi
 if [[ $role$rest_api == controllertrue ]]; then serve_rest_api; fi
 leave_fit_for_an_image
