@@ -12,6 +12,7 @@ from isthmus.engine.plan import Plan, make_plan
 from isthmus.engine.state import Observed, Power
 from isthmus.errors import Busy, Conflict, NotFound
 from isthmus.placement import NoPlace, Placement
+from isthmus.sites.contract import Images, lends
 from isthmus.sites.errors import SiteError
 from isthmus.sites.registry import capabilities
 from isthmus.store.deployments import Deployment
@@ -23,6 +24,7 @@ from isthmus.views import (
     DeploymentSummary,
     DeploymentView,
     Event,
+    ImageView,
     InstanceView,
     NodeView,
     OfferView,
@@ -217,3 +219,13 @@ async def site(name: str, sites: Sites, machines: int) -> SiteView:
     except SiteError as error:
         return SiteView(name, "", False, str(error), (), machines)
     return SiteView(name, driver.kind, status.ready, status.detail, capabilities(driver), machines)
+
+
+async def site_images(name: str, sites: Sites) -> list[ImageView]:
+    """The baked images of a site; none when it does not answer."""
+    try:
+        images = lends(sites.get(name), Images)
+        kept = await images.list_images() if images is not None else []
+    except SiteError:
+        return []
+    return [ImageView(i.key, name, i.size, i.created, i.created, "", "") for i in kept]

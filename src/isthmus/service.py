@@ -271,6 +271,8 @@ class Service:
     async def resume(self, who: Principal, ref: str) -> DeploymentView:
         """Go on with what failed or was cancelled, now."""
         row = await self._find(who, ref)
+        if row.phase == "deleted":
+            raise Conflict(f"{row.name} is deleted")
         now = self.store.now()
 
         def write(c: Connection) -> None:
@@ -346,13 +348,13 @@ class Service:
         """Write a new desired state, unless somebody else changed it since it was read."""
         if version is not None and version != row.version:
             raise PreconditionFailed(f"{row.name} is at version {row.version}, not {version}")
-        now = self.store.now()
+        now, text = self.store.now(), f"asked to be {word}"
 
         def write(c: Connection) -> bool:
             if not deployments.change(c, row.id, row.version, now, **values):
                 return False
             more(c)
-            history.add_events(c, [Event(0, row.id, now, who.subject, f"deployment.{word.split()[0]}", word)])
+            history.add_events(c, [Event(0, row.id, now, who.subject, f"deployment.{word.split()[0]}", text)])
             return True
 
         if not await self._write(write):
@@ -397,8 +399,10 @@ class Service:
         return await asyncio.gather(*(portrait.site(n, self.places, machines.get(n, 0)) for n in self.places.names()))
 
     async def images(self) -> Sequence[ImageView]:
-        """The baked images that are kept, by site."""
-        return await self._in(images.all_images)
+        """The baked images that the sites keep, whoever baked them, with what is known of their use."""
+        known = {(i.site, i.key): i for i in await self._in(images.all_images)}
+        shown = await asyncio.gather(*(portrait.site_images(name, self.places) for name in self.places.names()))
+        return [known.get((i.site, i.key), i) for of_site in shown for i in of_site]
 
     async def prune_images(self, *, unused_for: float, keys: Sequence[str] = ()) -> Sequence[ImageView]:
         """Delete baked images that nobody used for so many seconds (of those in ``keys``, if any are given)."""

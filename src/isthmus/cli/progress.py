@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from isthmus.cli.client import Client
@@ -29,23 +30,39 @@ class Display(Protocol):
         """Take one event."""
 
 
-def last_event(client: Client, ref: str) -> int:
-    """The id of the newest event so far; what is followed later begins after it."""
-    after = 0
-    while items := client.get(f"/deployments/{ref}/events", after=after, limit=1000)["items"]:
-        after = items[-1]["id"]
-    return after
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a deployment stood before it was changed."""
+
+    event: int = 0
+    """The id of the newest event; what is followed later begins after it."""
+    version: int = 0
+    phase: str = ""
+
+    def is_stale(self, deployment: Json) -> bool:
+        """Whether an ended phase is still that of before: the change is noted, and no worker has begun."""
+        changed = deployment["version"] != self.version or self.phase in ("failed", "cancelled")
+        return changed and deployment["phase"] == self.phase and self.phase in ENDED
 
 
-def wait_for(client: Client, deployment: Json, after: int, *, as_json: bool = False) -> Json:
-    """Show events after ``after`` until the deployment has ended; its summary then.
+def mark(client: Client, ref: str) -> Mark:
+    """Where a deployment stands now; to be asked before it is changed."""
+    view = client.get(f"/deployments/{ref}")
+    newest = 0
+    while items := client.get(f"/deployments/{view['id']}/events", after=newest, limit=1000)["items"]:
+        newest = items[-1]["id"]
+    return Mark(newest, view["version"], view["phase"])
+
+
+def wait_for(client: Client, deployment: Json, before: Mark, *, as_json: bool = False) -> Json:
+    """Show what happens to a deployment since it was changed, until it has ended; its summary then.
 
     Raises :class:`Failure` (interrupted) on Ctrl-C, with the words for how to go on.
     """
     number, name = deployment["id"], deployment["name"]
     try:
         with _display(client, number, as_json) as display:
-            return _until_ended(client, deployment, after, display)
+            return _until_ended(client, deployment, before, display)
     except KeyboardInterrupt:
         raise Failure(
             f"You left; the work on {name} goes on.",
@@ -54,15 +71,17 @@ def wait_for(client: Client, deployment: Json, after: int, *, as_json: bool = Fa
         ) from None
 
 
-def _until_ended(client: Client, deployment: Json, after: int, display: Display) -> Json:
-    path = f"/deployments/{deployment['id']}"
-    gone = {**deployment, "phase": "deleted", "reason": ""}
+def _until_ended(client: Client, deployment: Json, before: Mark, display: Display) -> Json:
+    path, after = f"/deployments/{deployment['id']}", before.event
+    stale = before.is_stale(deployment)
+    begun = time.monotonic()
     try:
         for event in client.follow(f"{path}/events", after):
             if event:
                 after = event["id"]
                 display.event(event)
-            if event is None or event["kind"].startswith(("phase.", "deployment.")):
+                stale = stale and not event["kind"].startswith("phase.")
+            if (event is None or event["kind"].startswith("phase.")) and not (stale and _is_early(begun)):
                 summary: Json = client.get(f"{path}/state")
                 if summary["phase"] in ENDED:
                     _drain(client, path, after, display)
@@ -70,7 +89,12 @@ def _until_ended(client: Client, deployment: Json, after: int, display: Display)
     except Failure as failure:
         if failure.code != NOT_FOUND:
             raise
-    return gone
+    return {**deployment, "phase": "deleted", "reason": ""}
+
+
+def _is_early(begun: float) -> bool:
+    """Whether a worker may yet begin; after that, an unchanged phase means that there was nothing to do."""
+    return time.monotonic() - begun < 5
 
 
 def _drain(client: Client, path: str, after: int, display: Display) -> None:
@@ -168,10 +192,10 @@ def judge(summary: Json, wanted: str) -> None:
     raise Failure(f"{name} is {summary['phase']}.", code=FAILED, detail=summary["reason"], hint=hint)
 
 
-def finish(client: Client, deployment: Json, after: int, wanted: str, as_json: bool) -> Json:
+def finish(client: Client, deployment: Json, before: Mark, wanted: str, as_json: bool) -> Json:
     """Wait, judge, and tell how long it took; the deployment's summary."""
     begun = time.monotonic()
-    summary = wait_for(client, deployment, after, as_json=as_json)
+    summary = wait_for(client, deployment, before, as_json=as_json)
     judge(summary, wanted)
     if not as_json:
         note(f"{summary['name']} is {summary['phase']} after {span(time.monotonic() - begun)}.")

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MEMORY_LIMIT = 4 * 1024**3
+MEMORY_LIMIT = 1024**3
 FILE_LIMIT = 2 * 1024**3
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3

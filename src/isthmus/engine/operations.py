@@ -103,6 +103,12 @@ class OperationRunner:
             row = (await self._rows())[key]
             await self.configurator.clean_for_image(self._target(row.attributes["ssh"], str(key)))
 
+    async def restore_after_image(self, key: Key) -> None:
+        """Give the machine back what only an image must lack."""
+        if not lends(self.driver, Commands):
+            row = (await self._rows())[key]
+            await self.configurator.restore_after_image(self._target(row.attributes["ssh"], str(key)))
+
     def _target(self, ssh: Mapping[str, Any], name: str) -> Target:
         return Target(name, ssh["host"], ssh["port"], ssh["user"], self._private_key, ssh["host_key"])
 

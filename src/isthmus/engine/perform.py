@@ -211,7 +211,10 @@ class Performer:
         images, key = self._lent(Images, "images"), action.instances[0]
         assert action.image is not None, "a plan names the key of an image that it saves"
         await self.operations.clean_for_image(key)
-        image = await images.save_image(self._ref(key), action.image)
+        try:
+            image = await images.save_image(self._ref(key), action.image)
+        finally:
+            await self.operations.restore_after_image(key)
         view = ImageView(image.key, self.context.driver.name, image.size, image.created, image.created,
                          key.node, self.context.template)  # fmt: skip
         await self.journal.write(lambda c: image_rows.put(c, view))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -69,7 +69,7 @@ class Reconciler:
             if row.phase in CONVERGED and row.converged_version == row.version:
                 pass  # a look at what should be at rest: its phase changes only when there is work
             elif row.phase != (phase := _working_phase(row)):
-                await self._enter(row, lease, phase, "")
+                row = await self._enter(row, lease, phase, "")
             await self._work(row, lease, interrupt)
         except SiteError as error:
             await self._fail(row, lease, error)
@@ -94,8 +94,7 @@ class Reconciler:
             if not plan:
                 return await self._converged(row, lease, desired, observed)
             if row.phase in CONVERGED:
-                await self._enter(row, lease, _working_phase(row), "it is not as it should be")
-                row = await self._row(lease)
+                row = await self._enter(row, lease, _working_phase(row), "it is not as it should be")
             ending = await self._apply(plan, row, lease, driver, offers, loaded, desired, interrupt)
             if ending.failures:
                 raise _worst(ending)
@@ -224,9 +223,10 @@ class Reconciler:
         await self.journal.flush()
         await self.journal.write(lambda c: leases.release(c, lease))
 
-    async def _enter(self, row: Deployment, lease: Lease, phase: Phase, reason: str) -> None:
+    async def _enter(self, row: Deployment, lease: Lease, phase: Phase, reason: str) -> Deployment:
         await self._guarded(lease, phase=phase, reason=reason, updated=self.journal.store.now())
         await self._say(row, "phase.changed", f"{phase}: {reason}" if reason else phase)
+        return replace(row, phase=phase, reason=reason)
 
     async def _guarded(self, lease: Lease, **values: object) -> None:
         await self.journal.write(lambda c: leases.guard(c, lease, **values))

@@ -9,7 +9,7 @@ from isthmus.topology import Node as TopologyNode
 from isthmus.topology import NodeKind, Output, Requirement, Topology
 from isthmus.tosca.definitions import parse_schema
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import Map, Node, Scalar, plain, text_of
+from isthmus.tosca.documents import Map, Node, Scalar, metadata_of, text_of
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import check_keys, entries_at, list_at, map_at
 from isthmus.tosca.imports import Document
@@ -29,9 +29,9 @@ def assemble(document: Document, section: Map | None, types: Types, functions: F
     _check_rest(section, types.problems)
     root = document.root
     description = text_of(root.get("description")) or text_of(section.get("description") if section else None)
-    metadata: dict[str, Any] = plain(root.get("metadata")) or {}
-    metadata |= {k: text_of(n) for k in _HEADER if (n := root.get(k)) is not None}
-    return Topology(nodes, outputs, description.strip(), metadata if isinstance(metadata, dict) else {})
+    map_at(root, "metadata", types.problems)
+    header = {k: text_of(n) for k in _HEADER if (n := root.get(k)) is not None}
+    return Topology(nodes, outputs, description.strip(), {**header, **metadata_of(root)})
 
 
 _HEADER = ("template_name", "template_author", "template_version")

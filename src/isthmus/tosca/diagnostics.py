@@ -12,7 +12,7 @@ from typing import Protocol
 from isthmus.topology import Position
 
 MAX_DIAGNOSTICS = 200
-"""More than these help nobody, and a hostile template could make millions."""
+"""Errors, and warnings, that are kept: more help nobody, and a hostile template could make millions."""
 
 MAX_WORK = 5_000_000
 """Steps that one load may take: values fitted, definitions merged, candidates looked at."""
@@ -157,6 +157,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, Position | None], Diagnostic] = {}
+        self._kept = dict.fromkeys(Severity, 0)
         self._dropped = 0
         self._work = 0
         self.failed = False
@@ -185,9 +186,10 @@ class Problems:
         key = (code, summary, position)
         if key in self._found:
             return
-        if len(self._found) >= MAX_DIAGNOSTICS:
+        if self._kept[severity] >= MAX_DIAGNOSTICS:
             self._dropped += 1
             return
+        self._kept[severity] += 1
         excerpt = at.excerpt if at is not None else ""
         self._found[key] = Diagnostic(
             severity, code, summary, detail[: 2 * _SUMMARY], position, excerpt, str(suggestion)

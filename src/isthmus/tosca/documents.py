@@ -48,13 +48,22 @@ class Source:
         self.text = text
         self._lines: list[str] | None = None
 
-    def excerpt(self, line: int, column: int) -> str:
-        """The line with a caret under the column; both count from 1. Long lines are cut around it."""
+    @property
+    def lines(self) -> list[str]:
         if self._lines is None:
             self._lines = self.text.split("\n")
-        if not 0 < line <= len(self._lines):
+        return self._lines
+
+    def clamp(self, mark: Any) -> Any:
+        """A mark that lies inside the text: libyaml tells the end of a document as the line after it."""
+        last = len(self.lines) - 1
+        return mark if mark.line <= last else _Mark(last, len(self.lines[last]))
+
+    def excerpt(self, line: int, column: int) -> str:
+        """The line with a caret under the column; both count from 1. Long lines are cut around it."""
+        if not 0 < line <= len(self.lines):
             return ""
-        text = self._lines[line - 1].rstrip("\r")
+        text = self.lines[line - 1].rstrip("\r")
         start = max(0, column - 1 - _WIDTH // 2) if len(text) > _WIDTH else 0
         shown = "".join(c if c.isprintable() else " " for c in text[start : start + _WIDTH])
         label = f"{line:>5} | "
@@ -150,8 +159,8 @@ def compose(file: str, data: bytes, problems: Problems) -> Node | None:
     except _Refused:
         return None
     except yaml.MarkedYAMLError as e:
-        mark = e.problem_mark or e.context_mark or _Mark()
-        problems.error("yaml-syntax", e.problem or "not YAML", Node(source, mark), detail=e.context or "")
+        where = Node(source, source.clamp(e.problem_mark or e.context_mark or _Mark()))
+        problems.error("yaml-syntax", e.problem or "not YAML", where, detail=e.context or "")
     except yaml.YAMLError as e:
         problems.error("yaml-syntax", str(e).splitlines()[0], Node(source, _Mark()))
     return None
@@ -344,6 +353,13 @@ def plain(node: Node | None) -> Any:
             return {k: plain(v) for k, v in node.entries.items()}
         case _:
             return None
+
+
+def metadata_of(root: Map) -> dict[str, Any]:
+    """The `metadata` of a document: texts stay as written (`1.10` is no number), nested values are plain."""
+    metadata = root.get("metadata")
+    entries = metadata.entries if isinstance(metadata, Map) else {}
+    return {k: n.text if isinstance(n, Scalar) else plain(n) for k, n in entries.items()}
 
 
 def text_of(node: Node | None) -> str:

@@ -11,7 +11,7 @@ from isthmus.tosca.bundle import Bundle
 from isthmus.tosca.constraints import Constraint
 from isthmus.tosca.definitions import PropertyDef, Schema
 from isthmus.tosca.diagnostics import Diagnostic, Exhausted, Problems
-from isthmus.tosca.documents import Map, Node, Scalar, Seq, plain, text_of
+from isthmus.tosca.documents import Map, Node, Scalar, Seq, metadata_of, text_of
 from isthmus.tosca.grammar import entries_at
 from isthmus.tosca.inputs import parse_inputs
 from isthmus.tosca.load import Opened, open_template
@@ -75,7 +75,6 @@ def _form(opened: Opened, problems: Problems) -> Form:
     converter = Converter(problems, lambda name, node, scope: BROKEN)
     fields = {n: _field(d, tabs, converter) for n, d in inputs.items()}
     outputs = entries_at(opened.topology, "outputs", problems)
-    metadata: dict[str, Any] = plain(root.get("metadata")) or {}
     return Form(
         inputs=fields,
         tabs=tuple(dict.fromkeys(tabs.values())),
@@ -84,7 +83,7 @@ def _form(opened: Opened, problems: Problems) -> Form:
         title=_header(root, "display_name") or _header(root, "template_name"),
         version=_header(root, "template_version"),
         description=text_of(root.get("description")).strip(),
-        metadata=metadata,
+        metadata=metadata_of(root),
     )
 
 

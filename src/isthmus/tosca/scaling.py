@@ -39,7 +39,7 @@ def _counted(scalable: Values, minimum: int | None, maximum: int | None, problem
     count = _number(scalable, "count", problems)
     count = 1 if count is None else count
     low = minimum if minimum is not None and scalable.assigns("min_instances") else min(1, count)
-    high = maximum if maximum is not None and scalable.assigns("max_instances") else count
+    high = maximum if maximum is not None and scalable.assigns("max_instances") else max(1, count)
     return Scaling(min(low, count), max(high, count), count)
 
 

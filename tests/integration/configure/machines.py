@@ -6,10 +6,15 @@ from dataclasses import dataclass, field
 
 from isthmus.configure.playbook.frames import Header
 
+_RESULT = (
+    b'{"stat": {"exists": true, "isdir": false, "checksum": "1", "path": "/tmp/a", "size": 1},'
+    b' "encoding": "base64", "content": "YQ==", "source": "/tmp/a"}\n'
+)
+
 
 @dataclass
 class PaperMachine:
-    """Every command ends well and prints an empty JSON object, which Ansible takes for a module's result."""
+    """Every command ends well and prints a module's result: that of ``stat`` on a file, which suits the others too."""
 
     asked: list[tuple[Header, bytes]] = field(default_factory=list)
 
@@ -18,7 +23,7 @@ class PaperMachine:
 
     async def ask(self, header: Header, body: bytes) -> tuple[Header, bytes]:
         self.asked.append((header, body))
-        out = b"{}\n" if header["op"] in ("command", "module") else b""
+        out = _RESULT if header["op"] in ("command", "module") else b""
         return {"code": 0, "out": len(out)}, out
 
     async def stop(self) -> None:

@@ -6,7 +6,6 @@ No machine is needed: what a playbook would send to one is written down instead.
 from __future__ import annotations
 
 import base64
-import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -173,7 +172,14 @@ async def test_a_play_reaches_nothing_of_the_server(name: str, nursery: Nursery,
 
 
 PLUGIN = "raise SystemExit(open('/tmp/isthmus-was-here', 'w'))\n"
-FOLDERS = ["filter_plugins", "lookup_plugins", "action_plugins", "callback_plugins", "connection_plugins", "test_plugins"]
+FOLDERS = [
+    "filter_plugins",
+    "lookup_plugins",
+    "action_plugins",
+    "callback_plugins",
+    "connection_plugins",
+    "test_plugins",
+]
 FOLDERS += ["strategy_plugins", "vars_plugins", "cache_plugins", "inventory_plugins", "become_plugins", "shell_plugins"]
 
 
@@ -227,9 +233,7 @@ async def test_settings_of_a_bundle_are_not_read(nursery: Nursery) -> None:
         {"_ANSIBALLZ_DEBUGPY_CONFIG": "{}", "ansible_debug": True},
     ],
 )  # fmt: skip
-async def test_no_variable_leads_a_task_away_from_its_machine(
-    variables: dict[str, object], nursery: Nursery
-) -> None:
+async def test_no_variable_leads_a_task_away_from_its_machine(variables: dict[str, object], nursery: Nursery) -> None:
     for where in ("inputs", "vars"):
         files = tasks("- command: hostname")
         if where == "vars":
@@ -243,11 +247,11 @@ async def test_no_variable_leads_a_task_away_from_its_machine(
 
 async def test_local_means_the_machine(nursery: Nursery) -> None:
     for hosts in ("localhost", "local", "127.0.0.1", "all", "'{{ where }}'"):
-        files = tasks("- command: hostname", f"hosts: {hosts}\n  connection: local\n  vars: {{where: localhost}}")
+        files = tasks("- raw: hostname", f"hosts: {hosts}\n  connection: local\n  vars: {{where: localhost}}")
         result, log, received = await play(nursery, files)
         assert (result.code, result.message) == (0, "")
-        assert b"hostname" in zlib_texts(received)
-        assert "TASK [command]" in log
+        assert b"hostname" in received
+        assert "TASK [raw]" in log
 
 
 async def test_an_input_is_never_a_template(nursery: Nursery, secret: Path) -> None:
@@ -288,10 +292,5 @@ async def test_files_of_the_bundle_are_found(nursery: Nursery) -> None:
 
 
 async def test_a_bomb_stays_inside(nursery: Nursery) -> None:
-    result, _, _ = await play(nursery, show("('a' * 2000000000) * 4"))
+    result, _, _ = await play(nursery, show("'a' * 4000000000"))
     assert result.code != 0
-
-
-def zlib_texts(received: bytes) -> bytes:
-    """What a machine was sent; modules travel as archives, whose parameters stand beside them."""
-    return received + zlib.compress(b"")

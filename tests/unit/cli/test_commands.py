@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import PLAN, SUMMARY, VIEW, Canned, event
+from .conftest import PLAN, SUMMARY, VIEW, Canned, event, frames
 
 ID = SUMMARY["id"]
 
@@ -154,7 +154,7 @@ def test_a_deploy_wants_one_of_template_and_resume(run: Any, canned: Canned) -> 
 def test_an_update_is_meant_for_the_version_that_was_shown(canned: Canned, run: Any) -> None:
     canned.deployment(event(1), event(2, "phase.changed", "running"))
     canned.on("POST /deployments/one/plan", PLAN)
-    canned.on(f"PATCH /deployments/{ID}", VIEW, 202)
+    canned.on("PATCH /deployments/one", VIEW, 202)
     assert run("update", "one", "--set", "cpus=4").exit_code == 0
     sent = next(r for r in canned.asked if r.method == "PATCH")
     assert sent.headers["if-match"] == '"3"'
@@ -176,6 +176,26 @@ def test_a_deleted_deployment_that_is_forgotten_is_deleted(canned: Canned, run: 
     done = run("delete", "one", "--yes")
     assert done.exit_code == 0, done.stderr
     assert "one is deleted" in done.stderr
+
+
+def test_the_phase_of_before_is_not_taken_for_the_end(canned: Canned, run: Any) -> None:
+    """The server notes a change at once; until a worker begins, the deployment still shows its old phase."""
+    canned.deployment(event(1, "phase.changed", "running"))
+    canned.on("POST /deployments/one/stop", {**VIEW, "version": 4}, 202)
+    streams = 0
+
+    def begin(request: httpx.Request) -> httpx.Response:
+        nonlocal streams
+        if "follow" not in request.url.params:
+            return httpx.Response(200, json={"items": []})
+        streams += 1
+        if streams == 1:
+            return httpx.Response(200, content=b": still here\n\n")
+        canned.on(f"GET /deployments/{ID}/state", {**SUMMARY, "phase": "stopped"})
+        return httpx.Response(200, content=frames(event(2, "phase.changed", "stopped")))
+
+    canned.answers[f"GET /deployments/{ID}/events"] = begin
+    assert run("stop", "one").exit_code == 0
 
 
 def test_a_stop_waits_until_it_is_stopped(canned: Canned, run: Any) -> None:

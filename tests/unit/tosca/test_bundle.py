@@ -135,7 +135,8 @@ def test_the_digest_depends_on_every_path_and_byte():
 
 def test_the_entry_is_told_by_the_metadata_or_by_being_alone():
     meta = b"TOSCA-Meta-File-Version: 1.1\nEntry-Definitions: deep/t.yaml\n"
-    assert Bundle.from_zip(archive([("TOSCA-Metadata/TOSCA.meta", meta), ("deep/t.yaml", b"x")])).main == "deep/t.yaml"
+    told = archive([("TOSCA-Metadata/TOSCA.meta", meta), ("deep/t.yaml", b"x")])
+    assert Bundle.from_zip(told).main == "deep/t.yaml"
     assert Bundle.from_zip(archive([("t.yml", b"x"), ("deep/u.yaml", b"y")])).main == "t.yml"
     assert refusal(Bundle.from_zip, archive([("a.yaml", b"x"), ("b.yaml", b"y")])) == "archive"
     assert refusal(Bundle.from_zip, archive([("TOSCA-Metadata/TOSCA.meta", meta)])) == "archive"

@@ -49,9 +49,10 @@ CASES = {
     "an absolute file": (NODE + "      interfaces: { Standard: { create: /x.sh } }", ("path-escape", 6, 41)),
     "an unknown input": (NODE + "      properties: { x: { get_input: y } }", ("property-unknown", 6, 21)),
     "duplicate keys": (NODE + "      type: Compute", ("yaml-key-duplicate", 6, 7)),
-    "a YAML mistake": (NODE + "      properties: [ 1", ("yaml-syntax", 7, 1)),
+    "a YAML mistake": (NODE + "      properties: [ 1", ("yaml-syntax", 6, 22)),
     "a tag": (NODE + "      description: !!python/none x", ("yaml-tag", 6, 20)),
     "a key that is a list": (NODE + "      ? [ 1 ]\n      : 2", ("yaml-key-complex", 6, 9)),
+    "metadata that are no map": ("metadata: x", ("shape", 2, 11)),
     "directives": (NODE + "      directives: [ select ]", ("unsupported", 6, 7)),
 }
 

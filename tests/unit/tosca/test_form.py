@@ -31,7 +31,7 @@ def test_inputs_come_in_order_with_all_that_a_form_needs(bundle):
     number = made.inputs["wn_num"]
     assert (number.type, number.default, number.required, number.description) == ("integer", 1, False, "How many.")
     assert number.constraints == (("in_range", [1, 9]),)
-    assert number.position.line == 13
+    assert number.position.line == 12
     assert made.inputs["fe_cpus"].required
     assert made.inputs["wn_mem"].default == "2 GB"
     assert made.inputs["ports"].entry == "tosca.datatypes.network.PortSpec"

@@ -102,7 +102,7 @@ def test_outputs_description_and_metadata_are_kept(resolved):
     assert topology.outputs["address"].value == Reference("head", "public_address")
     assert topology.outputs["address"].description == "Where it is."
     assert topology.description == "One thing on each of two machines."
-    assert topology.metadata["template_name"] == "pair"
+    assert topology.metadata == {"template_name": "pair", "template_version": "1.10"}
 
 
 def test_the_order_of_keys_and_inputs_given_does_not_change_values(resolved):

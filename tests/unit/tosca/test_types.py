@@ -137,7 +137,7 @@ CONSTRAINTS = [
 def test_constraints_hold_or_are_broken(type_, clause, good, bad, loaded):
     text = f"topology_template: {{ inputs: {{ x: {{ type: {type_}, constraints: [ {{ {clause} }} ] }} }} }}\n"
     assert loaded(text, x=good).topology is not None
-    assert [d.code for d in loaded(text, x=bad).diagnostics][0] == "constraint"
+    assert loaded(text, x=bad).diagnostics[0].code == "constraint"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,9 @@ def test_derived_types_inherit_and_refine(resolved):
         capability_types:
           Shell: { derived_from: tosca.capabilities.Endpoint, properties: { port: { type: PortDef, default: 22 } } }
         node_types:
-          A: { derived_from: Compute, properties: { p: { type: string, default: a }, q: { type: string, required: false } } }
+          A:
+            derived_from: Compute
+            properties: { p: { type: string, default: a }, q: { type: string, required: false } }
           B: { derived_from: A, properties: { p: { default: b } }, capabilities: { shell: Shell } }
         topology_template:
           node_templates: { n: { type: B } }

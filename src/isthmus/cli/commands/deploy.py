@@ -16,6 +16,7 @@ from isthmus.cli.output import emit, emit_line, note, on_terminal, say, span
 
 if TYPE_CHECKING:
     from isthmus.cli.client import Client
+    from isthmus.cli.progress import Mark
 
 
 def deploy(
@@ -43,18 +44,18 @@ def deploy(
     """
     if (template is None) == (resume is None):
         raise typer.BadParameter("give a TEMPLATE, or --resume NAME")
+    from isthmus.cli.progress import Mark, mark
+
     client = connect(ctx)
     if resume is not None:
         if name or pairs or inputs or site:
             raise typer.BadParameter("--resume changes nothing; `isthmus update` does")
-        from isthmus.cli.progress import last_event
-
-        after = last_event(client, resume)
+        before = mark(client, resume)
         made = client.post(f"/deployments/{resume}/resume")
     else:
-        after = 0
+        before = Mark()
         made = _create(client, deployment_body(template or "", name, pairs, inputs, site), yes, as_json)
-    _watch(client, made, after, detach, as_json)
+    _watch(client, made, before, detach, as_json)
 
 
 def _create(client: Client, body: dict[str, Any], yes: bool, as_json: bool) -> Any:
@@ -77,18 +78,17 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Change inputs or template: show the plan, ask, do it. Only what differs is touched."""
-    from isthmus.cli.progress import last_event
+    from isthmus.cli.progress import mark
 
     client = connect(ctx)
     body = change_body(template, pairs, inputs)
-    before = client.get(f"/deployments/{name}")
+    before = mark(client, name)
     if not as_json:
         confirm(plan_change(client, name, body), yes)
-    after = last_event(client, before["id"])
     # What was shown is what will be done: not on top of somebody else's change.
-    headers = {"If-Match": f'"{before["version"]}"'}
-    changed = client.call("PATCH", f"/deployments/{before['id']}", json=body, headers=headers)
-    _watch(client, changed, after, detach, as_json)
+    headers = {"If-Match": f'"{before.version}"'}
+    changed = client.call("PATCH", f"/deployments/{name}", json=body, headers=headers)
+    _watch(client, changed, before, detach, as_json)
 
 
 def confirm(plan: Mapping[str, Any], yes: bool) -> None:
@@ -102,7 +102,7 @@ def confirm(plan: Mapping[str, Any], yes: bool) -> None:
         raise Failure("Nothing was done.", code=CONFLICT)
 
 
-def _watch(client: Client, deployment: Mapping[str, Any], after: int, detach: bool, as_json: bool) -> None:
+def _watch(client: Client, deployment: Mapping[str, Any], before: Mark, detach: bool, as_json: bool) -> None:
     from isthmus.cli.progress import finish
     from isthmus.cli.render import show_values
 
@@ -116,12 +116,12 @@ def _watch(client: Client, deployment: Mapping[str, Any], after: int, detach: bo
     if not as_json:
         note(f"{deployment['name']}: Ctrl-C leaves it to the server.")
     wanted = "stopped" if deployment["phase"] in ("stopping", "stopped") else "running"
-    finish(client, deployment, after, wanted, as_json)
+    finish(client, deployment, before, wanted, as_json)
     view = client.get(f"/deployments/{deployment['id']}")
     if as_json:
         emit_line(view)
         return
-    _show_times(client, deployment["id"], after)
+    _show_times(client, deployment["id"], before.event)
     show_values(view["outputs"])
 
 

@@ -9,7 +9,7 @@ import typer
 from isthmus.cli.commands.templates import node_count
 from isthmus.cli.context import connect
 from isthmus.cli.options import Detach, Json, Name, Yes
-from isthmus.cli.output import emit, emit_line, on_terminal, say
+from isthmus.cli.output import emit, emit_line, note, on_terminal, say
 
 
 def list_(
@@ -121,15 +121,15 @@ def _change(
     as_json: bool,
     body: object = None,
 ) -> None:
-    from isthmus.cli.progress import finish, last_event
+    from isthmus.cli.progress import finish, mark
 
     client = connect(ctx)
-    after = last_event(client, name)
+    before = mark(client, name)
     options = {"json": body} if body is not None else {}
     changed = client.call(method, f"/deployments/{name}{verb}", **options)
     if detach:
-        emit(changed) if as_json else say(f"{changed['name']} is {changed['phase']}.")
+        emit(changed) if as_json else note(f"Accepted; isthmus events -f {changed['name']} follows it.")
         return
-    summary = finish(client, changed, after, wanted, as_json)
+    summary = finish(client, changed, before, wanted, as_json)
     if as_json:
         emit_line(summary)

@@ -10,7 +10,7 @@ import typer
 from isthmus.cli.failures import UNREACHABLE
 from isthmus.cli.options import Json
 from isthmus.cli.output import emit, say, when
-from isthmus.home import find_home, log_file, make_home
+from isthmus.home import find_home, log_file, make_home, server_file
 
 app = typer.Typer(help="Start, look at and stop the local server.", no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def status(as_json: Json = False) -> None:
         known = {"url": found.url, "pid": found.pid, "version": found.version} if found else {}
         emit({"running": found is not None, "home": str(home), "log": str(log_file(home)), **known})
     elif found:
-        since = when(home.joinpath("server.json").stat().st_mtime)
+        since = when(server_file(home).stat().st_mtime)
         say(f"The server runs at {found.url} (process {found.pid}, version {found.version}, since {since}).")
         say(f"Its home is {home}, its log {log_file(home)}.")
     else:

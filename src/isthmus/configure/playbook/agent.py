@@ -1,6 +1,6 @@
 """Serves one Ansible run on a machine: runs commands and modules, moves files, over stdin and stdout.
 
-This file is sent to the machine and runs there under its own Python (3.6 or newer), so it imports nothing
+This file is sent to the machine and runs there under its own Python (3.8 or newer), so it imports nothing
 of ours. A frame is two lengths (big-endian, four bytes each), a header in JSON and a body. The end of stdin
 means that nobody waits any more: then the process group is killed. ``/run/isthmus.lock`` is held meanwhile.
 
@@ -8,11 +8,14 @@ A module that Ansible would pipe into a fresh interpreter runs in a fork of this
 has the library that all modules share loaded already.
 """
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -23,13 +26,16 @@ import time
 import traceback
 import types
 import zipimport
+from pathlib import Path
+from typing import Any, BinaryIO, Dict, NoReturn, Tuple  # noqa: UP035 (Python 3.8)
 
 LOCK = "/run/isthmus.lock"
 OUTPUT_LIMIT = 32 * 1024 * 1024
 LENGTHS = struct.Struct("!II")
+Frame = Tuple[Dict[str, Any], bytes]  # noqa: UP006 (Python 3.8)
 
 
-def serve(seed):
+def serve(seed: bytes) -> None:
     """Answer requests until stdin ends; ``seed`` is a zip of the library that modules share."""
     with contextlib.suppress(OSError):
         os.setsid()
@@ -39,7 +45,7 @@ def serve(seed):
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     folder = tempfile.mkdtemp(prefix="isthmus-")
-    children = set()
+    children: set[int] = set()
     try:
         load_seed(seed, folder)
         send(answers, {"ready": sys.executable}, b"")
@@ -55,13 +61,11 @@ def serve(seed):
                 answer(frame, answers, folder)
             children.add(pid)
     finally:
-        for name in os.listdir(folder):
-            os.unlink(os.path.join(folder, name))
-        os.rmdir(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         end_group()
 
 
-def end_group():
+def end_group() -> None:
     """Kill what still runs, this process last."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)
@@ -75,24 +79,20 @@ def end_group():
     os.killpg(0, signal.SIGKILL)
 
 
-def reap(children):
+def reap(children: set[int]) -> None:
     for pid in list(children):
         if os.waitpid(pid, os.WNOHANG)[0]:
             children.discard(pid)
 
 
-def load_seed(seed, folder):
+def load_seed(seed: bytes, folder: str) -> None:
     """Import what all modules share; what the seed lacks is found in the module's own archive."""
     if not seed:
         return
-    path = os.path.join(folder, "seed.zip")
-    with open(path, "wb") as file:
-        file.write(seed)
+    path = folder + "/seed.zip"
+    Path(path).write_bytes(seed)
     sys.path.insert(0, path)
     try:
-        import ansible.module_utils._internal._ansiballz._loader
-        import ansible.module_utils.basic
-
         sys.meta_path.append(PayloadFinder)
     finally:
         sys.path.remove(path)
@@ -102,7 +102,7 @@ class PayloadFinder:
     """Finds modules below ``ansible`` in the archive that a module's wrapper put first on the path."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
         if not name.startswith("ansible.") or not sys.path[0].endswith(".zip"):
             return None
         folder = name.rpartition(".")[0].replace(".", "/")
@@ -112,28 +112,28 @@ class PayloadFinder:
             return None
 
 
-def answer(frame, answers, folder):
+def answer(frame: Frame, answers: int, folder: str) -> NoReturn:
     """Do what one request asks, in a process of its own, and send the answer. Never returns."""
     header, body = frame
     try:
         found, out = OPERATIONS[header["op"]](header, body, folder)
     except Exception as error:  # whatever it is, the other side is told
-        found, out = {"error": "%s: %s" % (type(error).__name__, error)}, b""
+        found, out = {"error": f"{type(error).__name__}: {error}"}, b""
     found["id"] = header["id"]
-    with open(os.path.join(folder, "answers"), "w") as turn:
+    with Path(folder, "answers").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         send(answers, found, out)
     os._exit(0)
 
 
-def run_command(header, body, folder):
+def run_command(header: dict[str, Any], body: bytes, folder: str) -> Frame:
     """Run a command line with ``body`` as its stdin."""
     with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
         done = subprocess.run(["/bin/sh", "-c", header["command"]], input=body, stdout=out, stderr=err)
         return collect(done.returncode, out, err)
 
 
-def run_module(header, body, folder):
+def run_module(header: dict[str, Any], body: bytes, folder: str) -> Frame:
     """Run ``body`` as Python's main program in a fork of this process."""
     with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
         pid = os.fork()
@@ -146,29 +146,29 @@ def run_module(header, body, folder):
         return collect(code, out, err)
 
 
-def become_main(source):
+def become_main(source: bytes) -> NoReturn:
     """Run a program as a fresh interpreter would, up to its end. Never returns."""
     code = 0
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     sys.argv = [""]
     try:
-        exec(compile(source, "<stdin>", "exec"), main.__dict__)
+        exec(compile(source, "<stdin>", "exec"), main.__dict__)  # noqa: S102 (this is what it is for)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if code == 1 and not isinstance(end.code, int):
-            sys.stderr.write("%s\n" % (end.code,))
+            sys.stderr.write(f"{end.code}\n")
     except BaseException:
         traceback.print_exc()
         code = 1
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code & 255)
 
 
-def collect(code, out, err):
+def collect(code: int, out: BinaryIO, err: BinaryIO) -> Frame:
     texts = []
     for file in (out, err):
         file.seek(0)
@@ -176,7 +176,7 @@ def collect(code, out, err):
     return {"code": code, "out": len(texts[0])}, texts[0] + texts[1]
 
 
-def put(header, body, folder):
+def put(header: dict[str, Any], body: bytes, folder: str) -> Frame:
     """Write ``body`` to a file, or append it."""
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if header["append"] else os.O_TRUNC)
     with os.fdopen(os.open(header["path"], flags, 0o600), "wb") as file:
@@ -184,9 +184,9 @@ def put(header, body, folder):
     return {}, b""
 
 
-def get(header, body, folder):
+def get(header: dict[str, Any], body: bytes, folder: str) -> Frame:
     """Read a part of a file."""
-    with open(header["path"], "rb") as file:
+    with Path(header["path"]).open("rb") as file:
         file.seek(header["offset"])
         return {}, file.read(header["size"])
 
@@ -194,7 +194,7 @@ def get(header, body, folder):
 OPERATIONS = {"command": run_command, "module": run_module, "put": put, "get": get}
 
 
-def send(fd, header, body):
+def send(fd: int, header: dict[str, Any], body: bytes) -> None:
     """Write one frame."""
     text = json.dumps(header).encode()
     rest = memoryview(LENGTHS.pack(len(text), len(body)) + text + body)
@@ -202,7 +202,7 @@ def send(fd, header, body):
         rest = rest[os.write(fd, rest) :]
 
 
-def receive(file):
+def receive(file: BinaryIO) -> Frame | None:
     """Read one frame, None at the end."""
     lengths = file.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:

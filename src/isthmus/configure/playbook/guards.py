@@ -18,26 +18,28 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.base import Base
 from ansible.playbook.play import Play
 from ansible.plugins import loader
+from ansible.plugins.action import include_vars
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 from isthmus.configure.playbook.pipes import PipeQueue
 
-LOOKUPS = frozenset(
-    "dict file fileglob first_found indexed_items inventory_hostnames items list nested random_choice sequence"
-    " subelements template together varnames vars".split()
-)
-ACTIONS = frozenset(
-    "assemble assert async_status command copy debug dnf fail fetch gather_facts group_by include_vars normal"
-    " package pause raw reboot script service set_fact set_stats shell template unarchive uri"
-    " validate_argument_spec wait_for_connection".split()
-)
+LOOKUPS = frozenset({
+    "dict", "file", "fileglob", "first_found", "indexed_items", "inventory_hostnames", "items", "list", "nested",
+    "random_choice", "sequence", "subelements", "template", "together", "varnames", "vars",
+})  # fmt: skip
+ACTIONS = frozenset({
+    "assemble", "assert", "async_status", "command", "copy", "debug", "dnf", "fail", "fetch", "gather_facts",
+    "group_by", "include_vars", "normal", "package", "pause", "raw", "reboot", "script", "service", "set_fact",
+    "set_stats", "shell", "template", "unarchive", "uri", "validate_argument_spec", "wait_for_connection",
+})  # fmt: skip
 STRATEGIES = frozenset({"linear", "free", "host_pinned"})
 CONNECTIONS = frozenset({"isthmus", "ssh", "smart", "local", "paramiko", "paramiko_ssh"})
 """All of these mean the machine that the task is for; there is one way to it."""
 FILTERS_REFUSED = frozenset({"fileglob", "realpath", "expanduser", "expandvars"})
-TESTS_REFUSED = frozenset(
-    "directory exists file is_dir is_file is_link is_mount is_same_file link link_exists mount same_file".split()
-)
+TESTS_REFUSED = frozenset({
+    "directory", "exists", "file", "is_dir", "is_file", "is_link", "is_mount", "is_same_file", "link",
+    "link_exists", "mount", "same_file",
+})  # fmt: skip
 _OPEN_FOLDERS = frozenset({"library", "module_utils"})
 """Plugin folders of a bundle that hold what runs on the machine alone."""
 
@@ -50,11 +52,11 @@ class BundleLoader(DataLoader):  # type: ignore[misc]
         self._folder = os.path.realpath(folder)
 
     def inside(self, path: str | bytes) -> str:
-        """``path`` if it is in the run's folder; raises :class:`AnsibleError` else."""
+        """``path`` if it is in the run's folder; raises :class:`AnsibleParserError` else."""
         text = os.fsdecode(path)
         real = os.path.realpath(text)
         if real != self._folder and not real.startswith(self._folder + "/"):
-            raise AnsibleError(f"refused: {text} is not a file of the template; a playbook can use only those")
+            raise AnsibleParserError(f"refused: {text} is not a file of the template; a playbook can use only those")
         return text
 
     def path_exists(self, path: str) -> bool:
@@ -87,7 +89,7 @@ class BundleLoader(DataLoader):  # type: ignore[misc]
     def _refuse_outside(self, source: str | bytes | None) -> None:
         text = os.fsdecode(source or "")
         if text.startswith(("/", "~")):
-            self.inside(os.path.expanduser(text))
+            self.inside(Path(text).expanduser().as_posix())
 
 
 def install(folder: Path, inputs: frozenset[str]) -> None:
@@ -95,6 +97,7 @@ def install(folder: Path, inputs: frozenset[str]) -> None:
     _guard_plugins()
     _guard_plugin_folders(folder)
     _guard_keywords(inputs)
+    _guard_folders()
     worker.WorkerQueue = PipeQueue
     _watch(folder)
 
@@ -151,7 +154,7 @@ def _guard_plugin_folders(folder: Path) -> None:
     root = os.path.realpath(folder)
 
     def add_directory(self: Any, directory: str, with_subdir: bool = False) -> None:
-        where = os.path.realpath(os.path.join(directory, self.subdir) if with_subdir else directory)
+        where = os.path.realpath(Path(directory, self.subdir) if with_subdir else directory)
         if self.subdir not in _OPEN_FOLDERS or not where.startswith(root + "/"):
             raise AnsibleParserError(
                 f"refused: {os.path.relpath(where, root)} holds plugins, which would run on the server"
@@ -184,6 +187,16 @@ def _guard_keywords(inputs: frozenset[str]) -> None:
         return original(data, variable_manager=variable_manager, loader=loader, vars=vars)
 
     Play.load = staticmethod(load)
+
+
+def _guard_folders() -> None:
+    original = include_vars.ActionModule._set_root_dir
+
+    def set_root_dir(self: Any) -> None:
+        original(self)
+        self._loader.inside(self.source_dir)
+
+    include_vars.ActionModule._set_root_dir = set_root_dir
 
 
 # -- system calls -----------------------------------------------------------------------------------

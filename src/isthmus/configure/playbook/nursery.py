@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import zipfile
+from pathlib import Path
 
 SEED_MODULES = ("ansible.module_utils.basic", "ansible.module_utils._internal._ansiballz._loader")
 
@@ -31,8 +32,7 @@ def make_seed() -> bytes:
             if name.startswith("ansible.module_utils") and file:
                 folder = name.replace(".", "/")
                 where = f"{folder}/__init__.py" if file.endswith("__init__.py") else f"{folder}.py"
-                with open(file, "rb") as source:
-                    archive.writestr(where, source.read())
+                archive.writestr(where, Path(file).read_bytes())
     return out.getvalue()
 
 

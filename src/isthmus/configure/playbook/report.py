@@ -105,7 +105,7 @@ def _explain(data: Mapping[str, Any]) -> str:
     """Why a task failed, in its module's own words."""
     if "censored" in data:
         return "(hidden by no_log)"
-    parts = [_text(data.get("msg") or data.get("reason") or "it failed")]
+    parts = [_text(data.get("message") or data.get("msg") or data.get("reason") or "it failed")]
     for name in ("stderr", "module_stderr", "stdout"):
         said = str(data.get(name) or "").strip()
         if said and said not in parts[0]:

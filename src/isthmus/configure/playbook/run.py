@@ -53,8 +53,6 @@ def warm() -> None:
         for name in sorted(names):
             kind.get(name, class_only=True)
     loaders.vars_loader.get("host_group_vars")
-    import ansible.executor.module_common
-    import ansible.plugins.cache.memory
 
 
 def run(stream: socket.socket, passage: socket.socket) -> None:
@@ -125,7 +123,8 @@ def make_inventory(request: Request, loader: Any) -> Any:
         for group in LOCAL_NAMES:
             if group != host.name:
                 data.add_child(group, host.name)
-        given = {**host.variables, "ansible_user": "root", "isthmus_python": host.python}
+        given = {**host.variables, "ansible_user": "root", "isthmus_machine": host.name}
+        given["isthmus_python"] = host.python
         given.setdefault("ansible_python_interpreter", host.python)
         for name, value in given.items():
             data.set_variable(host.name, name, value)

@@ -47,11 +47,11 @@ class BakedImages:
 
     def delete(self, key: str) -> None:
         """Remove the image; machines that run from it keep running."""
-        from docker.errors import ImageNotFound
+        from docker.errors import NotFound
 
         try:
             self._connection.api.remove_image(self._reference(key), force=True)
-        except ImageNotFound:
+        except NotFound:
             return
 
     def _reference(self, key: str) -> str:

@@ -85,12 +85,12 @@ class MachineImage:
 
 def has_image(connection: Connection, reference: str) -> bool:
     """Whether the engine has an image of that name or id."""
-    from docker.errors import ImageNotFound
+    from docker.errors import NotFound
 
     inspect: Callable[[str], object] = connection.api.inspect_image
     try:
         inspect(reference)
-    except ImageNotFound:
+    except NotFound:
         return False
     return True
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from isthmus.sites.contract import Machine, MachineSpec, Network, Ref
-from isthmus.sites.errors import Permanent, Temporary
+from isthmus.sites.errors import Permanent, SiteError, Temporary
 from isthmus.sites.local import labels
 from isthmus.sites.local.addressbook import AddressBook
 from isthmus.sites.local.connection import Connection
@@ -20,6 +21,7 @@ STOP_SECONDS = 10
 """How long a machine may take to shut down before it is killed."""
 
 ADDRESS_TRIES = 3
+_ADDRESS_TAKEN = ("address already in use", "already allocated")
 
 
 class Containers:
@@ -133,26 +135,39 @@ class Containers:
             except Exception as error:
                 # Whatever went wrong, a machine that never started must not be left behind.
                 self._remove(container)
-                if "address already in use" not in str(error).lower():
+                if not any(sign in str(error).lower() for sign in _ADDRESS_TAKEN):
                     raise
                 refused |= set(addresses.values())
         raise Temporary(f"machine {spec.ref.name}: its addresses were taken {ADDRESS_TRIES} times")
 
     def _create(self, spec: MachineSpec, key: HostKey, addresses: Mapping[str, str], binds: Mapping[str, str]) -> str:
+        from docker.errors import APIError
+
         api = self._connection.api
         first = next(iter(addresses.items()), None)
-        made = api.create_container(
-            spec.image,
-            command=["/sbin/init"],
-            name=spec.ref.name,
-            hostname=spec.ref.host,
-            stop_signal="SIGRTMIN+3",
-            environment={"container": "docker"},
-            labels=machine_labels(self._site, spec, key, addresses),
-            host_config=host_config(self._connection, spec, first[0] if first else None, binds),
-            networking_config=networking_config(api, spec.ref, *first) if first else None,
-        )
+        try:
+            made = api.create_container(
+                spec.image,
+                command=["/sbin/init"],
+                name=spec.ref.name,
+                hostname=spec.ref.host,
+                stop_signal="SIGRTMIN+3",
+                environment={"container": "docker"},
+                labels=machine_labels(self._site, spec, key, addresses),
+                host_config=host_config(self._connection, spec, first[0] if first else None, binds),
+                networking_config=networking_config(api, spec.ref, *first) if first else None,
+            )
+        except APIError as error:
+            if error.status_code == HTTPStatus.CONFLICT or "already in use" in str(error):
+                raise self._name_taken(spec.ref) from error
+            raise
         return str(made["Id"])
+
+    def _name_taken(self, ref: Ref) -> SiteError:
+        """Our lock keeps this user's processes apart; another user's, or another's container, is met here."""
+        if self._look(ref):
+            return Temporary(f"machine {ref.name} is just being made by somebody else")
+        return Permanent(f"a container that is not this site's has the name {ref.name}")
 
     def _begin(self, container: str, spec: MachineSpec, key: HostKey, addresses: Mapping[str, str]) -> None:
         api = self._connection.api

@@ -26,7 +26,7 @@ DOCUMENTATION = """
             description: Name of the machine.
             type: str
             vars:
-                - name: inventory_hostname
+                - name: isthmus_machine
         python:
             description: The interpreter that the agent itself runs with.
             type: str
@@ -91,7 +91,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]
     def _ask(self, header: Header, body: bytes) -> tuple[Header, bytes]:
         try:
             if self._door is None:
-                self._door = Door(str(self.get_option("machine")))
+                self._door = Door(str(self.get_option("machine") or self._play_context.remote_addr))
             answer, out = self._door.ask(header, body)
         except Unreachable as error:
             raise AnsibleConnectionFailure(str(error)) from error

@@ -1,0 +1,1 @@
+"""Integration tests of the sites, against real counterparts."""

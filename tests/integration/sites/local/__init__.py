@@ -1,0 +1,1 @@
+"""The local site against real Docker and real Podman."""
