@@ -13,6 +13,7 @@ import re
 import secrets as random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -21,7 +22,8 @@ from sqlalchemy.exc import IntegrityError
 from isthmus import catalogue, portrait
 from isthmus.engine.placing import Sites, place
 from isthmus.engine.pulse import Pulse
-from isthmus.engine.state import Power, machine_spec
+from isthmus.engine.reconcile import working_phase
+from isthmus.engine.state import Power, first_instances, machine_spec
 from isthmus.errors import Busy, Conflict, Invalid, NotFound, PreconditionFailed
 from isthmus.identity import Principal
 from isthmus.keys import make_key_pair
@@ -273,10 +275,10 @@ class Service:
         row = await self._find(who, ref)
         if row.phase == "deleted":
             raise Conflict(f"{row.name} is deleted")
-        now = self.store.now()
+        now, phase = self.store.now(), working_phase(row)
 
         def write(c: Connection) -> None:
-            deployments.wake(c, [row.id], now, attempts=0, cancelled=False)
+            deployments.wake(c, [row.id], now, attempts=0, cancelled=False, phase=phase, reason="")
             history.add_events(c, [Event(0, row.id, now, who.subject, "deployment.resumed", "resumed")])
 
         await self._write(write)
@@ -349,6 +351,7 @@ class Service:
         if version is not None and version != row.version:
             raise PreconditionFailed(f"{row.name} is at version {row.version}, not {version}")
         now, text = self.store.now(), f"asked to be {word}"
+        values["phase"] = working_phase(replace(row, power=values.get("power", row.power)))
 
         def write(c: Connection) -> bool:
             if not deployments.change(c, row.id, row.version, now, **values):
@@ -415,7 +418,7 @@ class Service:
                     await keeper.delete_image(image.key)
             except SiteError as error:
                 raise Busy(f"{image.site}: {error}") from error
-            await self._write(lambda c, i=image: images.remove(c, i.site, i.key))
+            await self._write(partial(images.remove, site=image.site, key=image.key))
         return old
 
     # -- inside -----------------------------------------------------------------------------
@@ -473,14 +476,6 @@ class Service:
                 raise Busy(str(error), retry_after=1) from error
 
         return await asyncio.to_thread(write)
-
-
-def first_instances(topology: Topology) -> dict[str, list[int]]:
-    """The indices that each machine node begins with."""
-    return {
-        node.name: list(range(node.scaling.default if node.scaling else 1))
-        for node in topology.of_kind(NodeKind.MACHINE)
-    }
 
 
 def rescale(indices: Sequence[int], count: int, remove: Sequence[int], created: Mapping[int, float]) -> list[int]:

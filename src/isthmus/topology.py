@@ -293,7 +293,7 @@ def follow(value: Any, path: Sequence[str | int]) -> Any:
     for step in path:
         if isinstance(value, Mapping):
             value = value.get(step)
-        elif isinstance(value, list) and isinstance(step, int | str) and str(step).isdigit():
+        elif isinstance(value, list) and isinstance(step, int | str) and str(step).isdecimal():
             value = value[int(step)] if int(step) < len(value) else None
         elif str(step) != "0":
             return None

@@ -69,7 +69,8 @@ class Agent:
             raise Unreachable(f"{self.target}: the machine went away")
         self._last += 1
         number = self._last
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[tuple[frames.Header, bytes]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
         try:
             process.stdin.write(frames.pack({**header, "id": number}, body))
             await process.stdin.drain()

@@ -68,7 +68,7 @@ class Reconciler:
         try:
             if row.phase in CONVERGED and row.converged_version == row.version:
                 pass  # a look at what should be at rest: its phase changes only when there is work
-            elif row.phase != (phase := _working_phase(row)):
+            elif row.phase != (phase := working_phase(row)):
                 row = await self._enter(row, lease, phase, "")
             await self._work(row, lease, interrupt)
         except SiteError as error:
@@ -94,7 +94,7 @@ class Reconciler:
             if not plan:
                 return await self._converged(row, lease, desired, observed)
             if row.phase in CONVERGED:
-                row = await self._enter(row, lease, _working_phase(row), "it is not as it should be")
+                row = await self._enter(row, lease, working_phase(row), "it is not as it should be")
             ending = await self._apply(plan, row, lease, driver, offers, loaded, desired, interrupt)
             if ending.failures:
                 raise _worst(ending)
@@ -245,7 +245,7 @@ class _Nowhere:
 NOWHERE: Any = _Nowhere()
 
 
-def _working_phase(row: Deployment) -> Phase:
+def working_phase(row: Deployment) -> Phase:
     """What the work on a deployment is called while it goes on."""
     if row.power == Power.ABSENT:
         return "deleting"

@@ -132,3 +132,11 @@ def volume_mounts(topology: Topology, node: Node) -> dict[str, str]:
         if target.kind is NodeKind.VOLUME and quantity(target.properties.get("size") or 0) > 0:
             mounts[target.name] = str(requirement.properties.get("location") or f"/mnt/{target.name}")
     return mounts
+
+
+def first_instances(topology: Topology) -> dict[str, list[int]]:
+    """The indices that each machine node begins with."""
+    return {
+        node.name: list(range(node.scaling.default if node.scaling else 1))
+        for node in topology.of_kind(NodeKind.MACHINE)
+    }

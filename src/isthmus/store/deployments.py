@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
 from isthmus.store.models import bundles, deployments
 
@@ -111,11 +111,23 @@ def summaries(
     return c.execute(select(*_SUMMARY).where(*where).order_by(d.created.desc(), d.id.desc()).limit(limit)).all()
 
 
+def _summary_query(*where: Any) -> Any:
+    query = select(*_SUMMARY).where(
+        d.vo == bindparam("vo"), or_(d.id == bindparam("ref"), d.name == bindparam("ref")), *where
+    )
+    return query.order_by(d.phase == "deleted", d.created.desc()).limit(1)
+
+
+# What clients poll is asked thousands of times a second: its statements are built once.
+_SUMMARY_OF_ANYBODY = _summary_query()
+_SUMMARY_OF_OWNER = _summary_query(d.owner == bindparam("owner"))
+
+
 def summary(c: Connection, vo: str, owner: str | None, ref: str) -> Any | None:
-    """One deployment's state alone: what clients poll."""
-    mine = [d.vo == vo, *([d.owner == owner] if owner is not None else [])]
-    query = select(*_SUMMARY).where(and_(*mine, or_(d.id == ref, d.name == ref)))
-    return c.execute(query.order_by(d.phase == "deleted", d.created.desc()).limit(1)).one_or_none()
+    """One deployment's state alone, found as by :func:`find`."""
+    if owner is None:
+        return c.execute(_SUMMARY_OF_ANYBODY, {"vo": vo, "ref": ref}).one_or_none()
+    return c.execute(_SUMMARY_OF_OWNER, {"vo": vo, "ref": ref, "owner": owner}).one_or_none()
 
 
 def change(c: Connection, id_: str, version: int, now: float, **values: Any) -> bool:

@@ -16,7 +16,8 @@ from isthmus.tosca.imports import Document
 from isthmus.tosca.operations import Operations
 from isthmus.tosca.scaling import scaling_of
 from isthmus.tosca.templates import NodeTemplate, Scope, Values
-from isthmus.tosca.types import Types, artifact_entries
+from isthmus.tosca.typedefs import artifact_entries
+from isthmus.tosca.types import Types
 
 
 def assemble(document: Document, section: Map | None, types: Types, functions: Functions) -> Topology:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from isthmus.tosca.compose import MAX_DOCUMENT, compose
 from isthmus.tosca.diagnostics import Diagnostic, Problems
-from isthmus.tosca.documents import MAX_DOCUMENT, Map, Node, compose
+from isthmus.tosca.documents import Map, Node
 from isthmus.tosca.paths import beside, import_entries, import_target, inside, is_url, named_files
 
 MAX_FILES = 2_000

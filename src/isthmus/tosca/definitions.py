@@ -14,7 +14,8 @@ from isthmus.tosca.scalars import PRIMITIVES
 
 if TYPE_CHECKING:
     from isthmus.tosca.imports import Document
-    from isthmus.tosca.types import TypeDef, Types
+    from isthmus.tosca.typedefs import TypeDef
+    from isthmus.tosca.types import Types
 
 ANY = "any"
 """The base of a schema that any value fits."""
@@ -212,6 +213,6 @@ def parse_requirement(
 
 def _least(node: Map | None, default: int) -> int:
     bounds = node.get("occurrences") if node is not None else None
-    if isinstance(bounds, Seq) and bounds.items and text_of(bounds.items[0]).isdigit():
+    if isinstance(bounds, Seq) and bounds.items and text_of(bounds.items[0]).isdecimal():
         return int(text_of(bounds.items[0])[:6])
     return default

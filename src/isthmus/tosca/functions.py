@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from isthmus.topology import Call, Reference, Secret, Value, evaluate, follow, references
+from isthmus.topology import Reference, Secret, Value
 from isthmus.tosca.artifacts import Artifacts
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Map, Node, Scalar, Seq, scalar_value, text_of
 from isthmus.tosca.inputs import Inputs
-from isthmus.tosca.templates import NodeTemplate, Relation, Scope, Values
+from isthmus.tosca.lookup import NOTHING, Lookup, Path
+from isthmus.tosca.templates import NodeTemplate, Relation, Scope
+from isthmus.tosca.texts import Texts
 from isthmus.tosca.values import BROKEN, Converter
 
 KEYWORDS = ("SELF", "HOST", "SOURCE", "TARGET")
-MAX_TEXT = 2**20
-"""Characters that one function may put together."""
-
-_Path = tuple[str | int, ...]
+MAX_PATH = 32
+"""Arguments of one getter."""
 
 
 class Functions:
@@ -32,11 +30,12 @@ class Functions:
         self.problems = problems
         self.artifacts = artifacts
         self.converter = Converter(problems, self.call)
+        self.texts = Texts(problems, self.converter)
         self.nodes: dict[str, NodeTemplate] = {}
         self.relations: dict[str, Relation] = {}
         self.broken: set[str] = set()
+        self.lookup = Lookup(problems, self.broken)
         self.inputs: Inputs | None = None
-        self._weights: dict[int, tuple[Call, int]] = {}
         self._table: Mapping[str, Callable[[Node, Map, Scope], Value]] = {
             "get_input": self._get_input,
             "get_property": self._get_property,
@@ -45,9 +44,9 @@ class Functions:
             "get_artifact": self._get_artifact,
             "get_secret": self._get_secret,
             "get_nodes_of_type": self._get_nodes_of_type,
-            "concat": self._concat,
-            "join": self._join,
-            "token": self._token,
+            "concat": self.texts.concat,
+            "join": self.texts.join,
+            "token": self.texts.token,
         }
 
     def call(self, name: str, node: Map, scope: Scope) -> Value:
@@ -56,10 +55,13 @@ class Functions:
 
     # arguments -------------------------------------------------------------------------------
 
-    def _path(self, argument: Node, at: Map, scope: Scope, least: int) -> _Path | None:
+    def _path(self, argument: Node, at: Map, scope: Scope, least: int) -> Path | None:
         """The arguments of a getter: names, indices, or calls that give these."""
         items = argument.items if isinstance(argument, Seq) else [argument]
         path: list[str | int] = []
+        if len(items) > MAX_PATH:
+            self._misused(at, f"more than {MAX_PATH} arguments")
+            return None
         for item in items:
             if isinstance(item, Scalar):
                 value = scalar_value(item)
@@ -97,7 +99,7 @@ class Functions:
             )
             return BROKEN
         self.inputs.used.add(name)
-        return self._dig(self.inputs.get(name), path[1:], at)
+        return self.lookup.dig(self.inputs.get(name), path[1:], at)
 
     def _get_secret(self, argument: Node, at: Map, scope: Scope) -> Value:
         name = text_of(argument)
@@ -116,50 +118,15 @@ class Functions:
         entity = self._entity(str(path[0]), scope, argument)
         if isinstance(entity, Relation):
             if str(path[1]) in entity.values.definitions or path[0] != "SELF":
-                return self._value_of(entity.values, path[1:], at)
+                return self.lookup.of(entity.values, path[1:], at)
             entity = entity.source
         if entity is None:
             return BROKEN
-        for node in self._climb(entity, path[0] == "HOST"):
-            found = self._find_property(node, path[1:], at)
-            if found is not _NOTHING:
+        for node in self.lookup.climb(entity, path[0] == "HOST"):
+            found = self.lookup.property(node, path[1:], at)
+            if found is not NOTHING:
                 return found
-        return self._unknown("property-unknown", entity, path[1:], entity.values.definitions, at)
-
-    def _find_property(self, node: NodeTemplate, path: _Path, at: Map) -> Value:
-        """A property of a node, of one of its capabilities, or of what meets one of its requirements."""
-        name, rest = str(path[0]), path[1:]
-        if name in node.values.definitions or node.values.assigns(name):
-            return self._dig(node.values.get(name), rest, at)
-        if not rest:
-            return _NOTHING
-        if name in node.capabilities:
-            values = node.capabilities[name]
-            known = str(rest[0]) in values.definitions or values.assigns(str(rest[0]))
-            return self._value_of(values, rest, at) if known else _NOTHING
-        relation = self._relation(node, name)
-        if relation is None:
-            # a requirement that nothing was assigned to has no properties, and that is no mistake
-            return None if name in node.type.requirements else _NOTHING
-        capability = self._capability_met(relation, str(rest[0]))
-        if capability is not None:
-            return self._value_of(capability, rest, at)
-        return self._find_property(relation.target, rest, at)
-
-    def _relation(self, node: NodeTemplate, requirement: str) -> Relation | None:
-        self.problems.spend(len(node.relations))
-        return next((r for r in node.relations if r.name == requirement), None)
-
-    def _capability_met(self, relation: Relation, prop: str) -> Values | None:
-        """The capability of the target that a requirement is met by, if it has that property."""
-        definition = relation.definition
-        wanted = text_of(definition.capability) if definition is not None else ""
-        target = relation.target
-        for name, capability in target.type.capabilities.items():
-            fits = wanted in (name, capability.type.name) or capability.type.derives(wanted)
-            if fits and prop in capability.properties:
-                return target.capabilities[name]
-        return None
+        return self.lookup.unknown("property-unknown", entity, path[1:], entity.values.definitions, at)
 
     def _get_attribute(self, argument: Node, at: Map, scope: Scope) -> Value:
         path = self._path(argument, at, scope, 2)
@@ -168,41 +135,18 @@ class Functions:
         entity = self._entity(str(path[0]), scope, argument)
         if isinstance(entity, Relation):
             if str(path[1]) in entity.values.definitions:
-                return self._value_of(entity.values, path[1:], at)
+                return self.lookup.of(entity.values, path[1:], at)
             self.problems.error("unsupported", "attributes of a relationship are not kept", at)
             return BROKEN
         if entity is None:
             return BROKEN
         own = path[0] in KEYWORDS
         climb = path[0] == "HOST"
-        for node in self._climb(entity, climb):
-            found = self._find_attribute(node, path[1:], own, at)
-            if found is not _NOTHING:
+        for node in self.lookup.climb(entity, climb):
+            found = self.lookup.attribute(node, path[1:], own, at)
+            if found is not NOTHING:
                 return found
-        return self._unknown("attribute-unknown", entity, path[1:], entity.type.attributes, at)
-
-    def _find_attribute(self, node: NodeTemplate, path: _Path, own: bool, at: Map) -> Value:
-        name, rest = str(path[0]), path[1:]
-        if name in node.type.attributes:
-            return Reference(node.name, name, rest, own)
-        if name in node.values.definitions:
-            return self._dig(node.values.get(name), rest, at)
-        if not rest:
-            return _NOTHING
-        if name in node.capabilities:
-            return self._capability_attribute(node, name, rest, own, at)
-        relation = self._relation(node, name)
-        if relation is None:
-            return _NOTHING
-        same = own and relation.target in node.hosts()
-        return self._find_attribute(relation.target, rest, same, at)
-
-    def _capability_attribute(self, node: NodeTemplate, name: str, rest: _Path, own: bool, at: Map) -> Value:
-        definition = node.type.capabilities[name]
-        first = str(rest[0])
-        if first in definition.attributes:
-            return Reference(node.name, name, rest, own)
-        return self._value_of(node.capabilities[name], rest, at) if first in definition.properties else _NOTHING
+        return self.lookup.unknown("attribute-unknown", entity, path[1:], entity.type.attributes, at)
 
     def _get_operation_output(self, argument: Node, at: Map, scope: Scope) -> Value:
         path = self._path(argument, at, scope, 4)
@@ -296,108 +240,3 @@ class Functions:
             where = at.items[0] if isinstance(at, Seq) and at.items else at
             self.problems.error("target-unknown", f"there is no node {name!r}", where, suggestion=near(name, known))
         return found
-
-    def _climb(self, node: NodeTemplate, climb: bool) -> Iterator[NodeTemplate]:
-        yield node
-        for host in node.hosts() if climb else ():
-            self.problems.spend()
-            yield host
-
-    def _unknown(self, code: str, node: NodeTemplate, path: _Path, known: Any, at: Node) -> Secret:
-        if node.name in self.broken:
-            return BROKEN
-        name = ".".join(str(p) for p in path)
-        self.problems.error(
-            code,
-            f"{node.name!r} ({node.type.name}) has no {code.removesuffix('-unknown')} {name!r}",
-            at,
-            suggestion=near(str(path[0]), known),
-        )
-        return BROKEN
-
-    # values ----------------------------------------------------------------------------------
-
-    def _value_of(self, values: Values, path: _Path, at: Node) -> Value:
-        name = str(path[0])
-        if name not in values.definitions and not values.assigns(name):
-            self.problems.error(
-                "property-unknown",
-                f"{values.what} has no property {name!r}",
-                at,
-                suggestion=near(name, values.definitions),
-            )
-            return BROKEN
-        return self._dig(values.get(name), path[1:], at)
-
-    def _dig(self, value: Value, path: Sequence[str | int], at: Node) -> Value:
-        """The part of a value under a path, which may lead into what is known later."""
-        for i, step in enumerate(path):
-            if isinstance(value, Reference):
-                return replace(value, path=(*value.path, *path[i:]))
-            if value is BROKEN:
-                return BROKEN
-            if isinstance(value, Secret | Call):
-                return self._misused(at, f"{step!r} leads into a value that has no parts")
-            value = follow(value, [step])
-        return value
-
-    # text ------------------------------------------------------------------------------------
-
-    def _parts(self, argument: Node, scope: Scope) -> list[Value]:
-        """Arguments that are texts: a scalar keeps its own text, whatever YAML would make of it."""
-        items = argument.items if isinstance(argument, Seq) else []
-        return [i.text if isinstance(i, Scalar) else self.converter.convert(i, None, scope) for i in items]
-
-    def _fold(self, function: str, args: tuple[Value, ...], at: Node) -> Value:
-        """The value of a function whose arguments are all known, else the call itself."""
-        call = Call(function, args)
-        weight = self._weigh(args)
-        if weight > MAX_TEXT:
-            self.problems.error("too-large", f"a text of more than {MAX_TEXT:,} characters is put together", at)
-            return BROKEN
-        if any(True for _ in references(call)):
-            self._weights[id(call)] = (call, weight)
-            return call
-        return evaluate(call, _never)
-
-    def _weigh(self, value: Value) -> int:
-        """Characters that a value comes to, roughly; calls made before are not looked into again."""
-        if isinstance(value, str):
-            return len(value)
-        if isinstance(value, Call):
-            return self._weights[id(value)][1]
-        if isinstance(value, Mapping):
-            return sum(self._weigh(v) + len(k) for k, v in value.items())
-        return sum(self._weigh(v) for v in value) if isinstance(value, list | tuple) else 20
-
-    def _concat(self, argument: Node, at: Map, scope: Scope) -> Value:
-        return self._fold("concat", tuple(self._parts(argument, scope)), at)
-
-    def _join(self, argument: Node, at: Map, scope: Scope) -> Value:
-        items = argument.items if isinstance(argument, Seq) else []
-        if not 1 <= len(items) <= 2 or not isinstance(items[0], Seq | Map):
-            return self._misused(at, "join wants a list of texts and a delimiter")
-        first = items[0]
-        listed = isinstance(first, Seq)
-        texts: Value = self._parts(first, scope) if listed else self.converter.convert(first, None, scope)
-        return self._fold("join", (texts, text_of(items[1]) if len(items) == 2 else ""), at)
-
-    def _token(self, argument: Node, at: Map, scope: Scope) -> Value:
-        args = self._parts(argument, scope)
-        if len(args) != 3 or not isinstance(args[1], str) or len(args[1]) > 16:
-            return self._misused(at, "token wants a text, separators and an index")
-        index = str(args[2])
-        if not index.isdigit() or len(index) > 6:
-            return self._misused(at, "token wants an index from 0")
-        return self._fold("token", (args[0], args[1], int(index)), at)
-
-
-class _Nothing:
-    """No such property or attribute here; somewhere else there may be."""
-
-
-_NOTHING: Any = _Nothing()
-
-
-def _never(what: Reference | Secret) -> Any:
-    raise AssertionError(what)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from isthmus.tosca import leniency
 from isthmus.tosca.bundle import Bundle
+from isthmus.tosca.compose import MAX_DOCUMENT, compose
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import MAX_DOCUMENT, Map, Node, Scalar, compose, text_of
+from isthmus.tosca.documents import Map, Node, Scalar, text_of
 from isthmus.tosca.grammar import check_keys
 from isthmus.tosca.paths import beside, import_entries, import_target, is_url
 

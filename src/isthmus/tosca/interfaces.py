@@ -17,7 +17,8 @@ from isthmus.tosca.leniency import complain
 
 if TYPE_CHECKING:
     from isthmus.tosca.imports import Document
-    from isthmus.tosca.types import TypeDef, Types
+    from isthmus.tosca.typedefs import TypeDef
+    from isthmus.tosca.types import Types
 
 _RESERVED = ("type", "inputs", "operations", "notifications", "description", "metadata")
 

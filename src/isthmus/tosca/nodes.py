@@ -10,7 +10,8 @@ from isthmus.tosca.imports import Document
 from isthmus.tosca.interfaces import overlay_interfaces
 from isthmus.tosca.leniency import complain
 from isthmus.tosca.templates import NodeTemplate, Scope, Values
-from isthmus.tosca.types import Types, artifact_entries
+from isthmus.tosca.typedefs import artifact_entries
+from isthmus.tosca.types import Types
 
 
 def read_nodes(topology: Map | None, types: Types, document: Document, functions: Functions) -> None:

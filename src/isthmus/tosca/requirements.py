@@ -13,7 +13,8 @@ from isthmus.tosca.grammar import check_keys, entries_at, map_at
 from isthmus.tosca.interfaces import overlay_interfaces
 from isthmus.tosca.leniency import complain
 from isthmus.tosca.templates import NodeTemplate, Relation, Scope, Values
-from isthmus.tosca.types import TypeDef, Types
+from isthmus.tosca.typedefs import TypeDef
+from isthmus.tosca.types import Types
 
 _ROOT = "tosca.relationships.Root"
 

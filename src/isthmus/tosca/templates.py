@@ -19,7 +19,7 @@ from isthmus.tosca.values import BROKEN, Converter
 
 if TYPE_CHECKING:
     from isthmus.tosca.imports import Document
-    from isthmus.tosca.types import TypeDef
+    from isthmus.tosca.typedefs import TypeDef
 
 MACHINES = ("tosca.nodes.Compute", "tosca.nodes.Abstract.Compute")
 VOLUMES = ("tosca.nodes.BlockStorage", "tosca.nodes.Storage.BlockStorage")

@@ -6,7 +6,7 @@ No machine is needed: what a playbook would send to one is written down instead.
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,14 @@ def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "secret.yml"
     file.write_text(f"leaked: {SECRET}\n")
     return file
+
+
+@pytest.fixture(autouse=True)
+def untouched() -> Iterator[None]:
+    """Nothing that a hostile playbook would leave on the server is there afterwards."""
+    yield
+    assert not Path("/tmp/isthmus-was-here").exists()
+    assert not Path("/etc/cron.d/x").exists()
 
 
 async def play(nursery: Nursery, files: dict[str, str], **inputs: object) -> tuple[Result, str, bytes]:
@@ -149,7 +157,6 @@ async def test_a_task_reaches_nothing_of_the_server(name: str, nursery: Nursery,
     assert not leaks(result, log, received)
     assert said in result.message
     assert result.code != 0
-    assert not Path("/etc/cron.d/x").exists()
 
 
 PLAYS = {
@@ -191,7 +198,6 @@ async def test_plugins_of_a_bundle_are_refused(folder: str, where: str, nursery:
     result, _, _ = await play(nursery, files | {f"{where}{folder}/debug.py": PLUGIN})
     assert result.code != 0
     assert "holds plugins" in result.message
-    assert not Path("/tmp/isthmus-was-here").exists()
 
 
 async def test_plugins_of_a_collection_in_a_bundle_are_never_loaded(nursery: Nursery) -> None:
@@ -201,7 +207,6 @@ async def test_plugins_of_a_collection_in_a_bundle_are_never_loaded(nursery: Nur
     }
     result, _, _ = await play(nursery, files)
     assert result.code != 0
-    assert not Path("/tmp/isthmus-was-here").exists()
 
 
 async def test_a_module_of_a_bundle_runs_on_the_machine(nursery: Nursery) -> None:
@@ -209,14 +214,12 @@ async def test_a_module_of_a_bundle_runs_on_the_machine(nursery: Nursery) -> Non
     result, _, received = await play(nursery, tasks("- mine:") | {"library/mine.py": module})
     assert result.code == 0
     assert received
-    assert not Path("/tmp/isthmus-was-here").exists()
 
 
 async def test_settings_of_a_bundle_are_not_read(nursery: Nursery) -> None:
     config = "[defaults]\nfilter_plugins = .\nstdout_callback = evil\ncallback_plugins = .\n"
     result, _, _ = await play(nursery, show("1 + 1") | {"ansible.cfg": config, "evil.py": PLUGIN})
     assert result.code == 0
-    assert not Path("/tmp/isthmus-was-here").exists()
 
 
 @pytest.mark.parametrize(
@@ -242,7 +245,6 @@ async def test_no_variable_leads_a_task_away_from_its_machine(variables: dict[st
         inputs = variables if where == "inputs" else {}
         result, _, received = await play(nursery, files, **inputs)
         assert received or result.code != 0
-        assert not Path("/tmp/isthmus-was-here").exists()
 
 
 async def test_local_means_the_machine(nursery: Nursery) -> None:

@@ -17,9 +17,9 @@ from isthmus.engine.journal import Journal
 from isthmus.engine.placing import Sites
 from isthmus.engine.pulse import Pulse
 from isthmus.engine.reconcile import Loaded, Reconciler
+from isthmus.engine.state import first_instances
 from isthmus.engine.worker import Worker
 from isthmus.keys import make_key_pair
-from isthmus.service import first_instances
 from isthmus.sites.fake import FakeDriver, World
 from isthmus.store import Store, deployments, history, resources
 from isthmus.store.deployments import Deployment
@@ -31,7 +31,9 @@ from .topologies import FILES
 class Harness:
     """A store and a world that outlive engines, and as many engines as a test wants."""
 
-    def __init__(self, folder: Path, *, url: str = "", options: Mapping[str, Any] | None = None, store: type[Store] = Store):
+    def __init__(
+        self, folder: Path, *, url: str = "", options: Mapping[str, Any] | None = None, store: type[Store] = Store
+    ):
         self.store = store(url or f"sqlite:///{folder / 'isthmus.db'}", folder / "key")
         self.world_file = folder / "world.db"
         self.world = World(self.world_file)

@@ -37,6 +37,7 @@ CHAIN = "".join(
     f"    p{i}: {{ type: Database, properties: {{ name: {{ get_property: [ p{i + 1}, name ] }} }} }}\n"
     for i in range(500)
 )
+NAMED = "{{ type: Database, properties: {{ name: {{ concat: [ {{ get_property: [ p{0}, name ] }}{1} ] }} }} }}\n"
 START = "topology_template:\n  node_templates:\n"
 TYPE_CHAIN = "node_types:\n" + "".join(f"  t{i}: {{ derived_from: t{i + 1} }}\n" for i in range(500))
 
@@ -64,6 +65,33 @@ CASES = {
     "calls that double": (
         START + "    p0: { type: Database, properties: { name: { get_attribute: [ p0, state ] } } }\n" + DOUBLED,
         "too-large",
+    ),
+    "calls nested through properties": (
+        START
+        + "    p0: { type: Database, properties: { name: { get_attribute: [ p0, state ] } } }\n"
+        + "".join(f"    p{i}: {NAMED.format(i - 1, '')}" for i in range(1, 3000)),
+        "value-depth",
+    ),
+    "many long texts": (
+        START
+        + "    p0: { type: Database, properties: { name: "
+        + "x" * 400_000
+        + " } }\n"
+        + "".join(f"    p{i}: {NAMED.format(0, f', b{i}')}" for i in range(1, 3000)),
+        "too-large",
+    ),
+    "a path without end": (
+        START
+        + "    m: { type: Compute, requirements: [ dependency: { node: n } ] }\n    n: { type: Compute }\n"
+        + "  outputs: { x: { value: { get_attribute: [ m, "
+        + "dependency, " * 3000
+        + "state ] } } }\n",
+        "function-arguments",
+    ),
+    "digits that are none": (
+        "topology_template: { inputs: { x: { type: list, default: [ a ] } }, outputs: { y: { value: "
+        "[ { get_input: [ x, ² ] }, { token: [ a, b, ² ] } ] } } }\n",
+        "function-arguments",
     ),
     "a long chain of properties": (START + CHAIN, "value-depth"),
     "a long chain of types": (TYPE_CHAIN, "too-large"),
@@ -107,7 +135,7 @@ def test_the_document_is_refused_with_a_diagnostic(case):
 TINY = """
 import resource, sys
 from isthmus.tosca import Bundle, load
-from isthmus.tosca.documents import MAX_DOCUMENT
+from isthmus.tosca.compose import MAX_DOCUMENT
 head = b"tosca_definitions_version: tosca_simple_yaml_1_3\\ndsl_definitions: [ "
 data = head + b"a," * ((MAX_DOCUMENT - len(head) - 4) // 2) + b"]"
 codes = {d.code for d in load(Bundle("t.yaml", {"t.yaml": data})).diagnostics}

@@ -34,7 +34,8 @@ _BUSY = (
     "already in progress",
     "is being removed",
     "active endpoints",
-    "network is being used",
+    "volume is in use",
+    "is being used",
     "device or resource busy",
 )
 

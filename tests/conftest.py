@@ -1,0 +1,20 @@
+"""What tests of all kinds share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .postgres import Postgres, Unavailable
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; its tests are skipped, saying why, where there can be none."""
+    try:
+        server = Postgres()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    yield server
+    server.close()
