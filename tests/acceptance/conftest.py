@@ -15,9 +15,6 @@ from typing import Any
 import docker
 import pytest
 
-from isthmus.sites.errors import SiteError
-from isthmus.sites.local.docker_engine import ensure_running
-
 ISTHMUS = Path(sys.executable).with_name("isthmus")
 
 
@@ -27,9 +24,7 @@ class Cli:
 
     home: Path
 
-    def run(
-        self, *args: str, ok: bool = True, stdin: str | None = None, timeout: float = 300
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, ok: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "ISTHMUS_HOME": str(self.home), "ISTHMUS_TICK": "1"}
         ran = subprocess.run(
             [str(ISTHMUS), *args],
@@ -37,7 +32,7 @@ class Cli:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=300,
             check=False,
         )
         if ok:
@@ -67,13 +62,13 @@ class Cli:
 
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    try:
-        ensure_running(print)
-    except SiteError as error:
-        pytest.skip(str(error))
+    provision = [sys.executable, "-m", "isthmus.sites.local.provision"]
+    ready = subprocess.run(provision, capture_output=True, text=True, check=False)
+    if ready.returncode:
+        pytest.skip(ready.stderr.strip())
     command = Cli(tmp_path_factory.mktemp("home"))
     yield command
-    for deployment in command.ask("list")["items"]:
+    for deployment in command.ask("list"):
         command.run("delete", deployment["name"], "--yes", ok=False)
     command.run("server", "stop", ok=False)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -27,12 +30,26 @@ def test_an_htcondor_pool_runs_twenty_jobs(cli: Cli, name: str, left_behind: Cal
     assert left_behind(made["id"]) == []
 
 
-def test_a_dask_cluster_computes_for_a_client_outside(cli: Cli, name: str) -> None:
-    """The client is a machine of another deployment's own: it reaches the scheduler by its address alone."""
+def test_a_dask_cluster_computes_for_a_client_outside(cli: Cli, name: str, tmp_path: Path) -> None:
     made = cli.ask("deploy", "dask-cluster", "--name", name, "--yes")
+    version = cli.run("exec", name, "scheduler", "--", "python3", "-c", "import distributed as d; print(d.__version__)")
+    client = make_dask_client(tmp_path / "client", version.stdout.strip().partition("+")[0])
     job = catalogue.job("dask-sum.py")
-    ran = cli.run("exec", name, "scheduler", "--", "python3", "-", made["outputs"]["scheduler"], "2", stdin=job)
+    command = [str(client), "-W", "ignore", "-", made["outputs"]["scheduler"], "2"]
+    ran = subprocess.run(command, input=job, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
     assert "from 2 workers" in ran.stdout
+
+
+def make_dask_client(folder: Path, version: str) -> Path:
+    """A Python of its own on this machine, with the Dask that the cluster has."""
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([str(uv), "venv", "--quiet", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    subprocess.run(
+        [str(uv), "pip", "install", "--quiet", "--python", str(python), f"distributed=={version}"], check=True
+    )
+    return python
 
 
 def test_two_deployments_at_once_do_not_see_each_other(cli: Cli, name: str) -> None:

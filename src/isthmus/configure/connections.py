@@ -22,7 +22,13 @@ KEEPALIVE = 10.0
 """Seconds between signs of life; three missing ones mean that the machine is gone."""
 SESSIONS = 8
 """Commands at once over one connection; sshd allows ten by default (MaxSessions)."""
-_RSA = ["rsa-sha2-512", "rsa-sha2-256"]
+_HOST_KEYS = {
+    "ssh-ed25519": ["ssh-ed25519"],
+    "ecdsa-sha2-nistp256": ["ecdsa-sha2-nistp256"],
+    "ecdsa-sha2-nistp384": ["ecdsa-sha2-nistp384"],
+    "ecdsa-sha2-nistp521": ["ecdsa-sha2-nistp521"],
+    "ssh-rsa": ["rsa-sha2-512", "rsa-sha2-256"],
+}
 
 
 class LoginRefused(Unreachable):
@@ -133,12 +139,10 @@ class _Client(asyncssh.SSHClient):
     """Accepts the pinned host key, or any one at first contact."""
 
     def __init__(self, pinned: asyncssh.SSHKey | None):
-        self._pinned = pinned
-        self.refused = False
+        self.pinned = pinned
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        self.refused = self._pinned is not None and key.public_data != self._pinned.public_data
-        return not self.refused
+        return self.pinned is None or key.public_data == self.pinned.public_data
 
 
 async def connect(target: Target, timeout: float = CONNECT_TIMEOUT) -> asyncssh.SSHClientConnection:
@@ -149,16 +153,14 @@ async def connect(target: Target, timeout: float = CONNECT_TIMEOUT) -> asyncssh.
         async with asyncio.timeout(timeout):
             connection, _ = await asyncssh.create_connection(
                 lambda: client, target.host, target.port, username=target.user, client_keys=[key],
-                known_hosts=([], [], []), server_host_key_algs=_algorithms(client), config=None,
+                known_hosts=([], [], []), server_host_key_algs=_algorithms(client.pinned), config=None,
                 agent_path=None, gss_host=None, preferred_auth="publickey", compression_algs=["none"],
                 keepalive_interval=KEEPALIVE, keepalive_count_max=3, x509_trusted_certs=None,
             )  # fmt: skip
-    except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
-        if target.host_key is not None:
-            raise Permanent(
-                f"{target}: its SSH host key is not the one that is known; it is another machine now"
-            ) from error
-        raise Unreachable(f"{target}: {error}") from error
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise Permanent(
+            f"{target}: its SSH host key is not the one that is known; it is another machine now"
+        ) from error
     except asyncssh.PermissionDenied as error:
         raise LoginRefused(f"{target}: the login is refused: {error.reason}") from error
     except TimeoutError as error:
@@ -179,12 +181,12 @@ def _read(
         raise Permanent(f"{target}: the {what} cannot be read: {error}") from None
 
 
-def _algorithms(client: _Client) -> list[str] | tuple[()]:
-    pinned = client._pinned
-    if pinned is None:
-        return ()
-    name = pinned.algorithm.decode()
-    return _RSA if name == "ssh-rsa" else [name]
+def _algorithms(pinned: asyncssh.SSHKey | None) -> list[str]:
+    """All that we take, those of the pinned key first: a server that has the key will then show it."""
+    kind = pinned.algorithm.decode() if pinned else ""
+    if pinned is not None and kind not in _HOST_KEYS:
+        raise Permanent(f"a host key of kind {kind} is not supported")
+    return [a for k in sorted(_HOST_KEYS, key=lambda k: k != kind) for a in _HOST_KEYS[k]]
 
 
 class Backoff:
@@ -200,8 +202,13 @@ class Backoff:
         """Seconds until the deadline, not below 0."""
         return max(0.0, self._end - self._clock())
 
+    def slow_down(self) -> None:
+        """Wait for longer: an OpenSSH server shuts out who fails to log in too often (PerSourcePenalties)."""
+        self._pause = min(max(2.0, self._pause * 2), 10.0)
+
     async def wait(self) -> bool:
         """Wait for a while; false when the deadline has passed."""
-        pause, self._pause = min(self._pause, self.left), min(self._pause * 1.4, 1.0)
+        pause = min(self._pause, self.left)
+        self._pause = max(self._pause, min(self._pause * 1.4, 1.0))
         await asyncio.sleep(pause)
         return self.left > 0

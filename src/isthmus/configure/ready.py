@@ -6,7 +6,7 @@ import asyncio
 
 import asyncssh
 
-from isthmus.configure.connections import Backoff, Connections
+from isthmus.configure.connections import Backoff, Connections, LoginRefused
 from isthmus.configure.scripts import as_root
 from isthmus.configure.target import Target
 from isthmus.sites.errors import Unreachable
@@ -24,6 +24,9 @@ async def wait_ready(connections: Connections, target: Target, timeout: float) -
             return key
         except TimeoutError:
             last = "no answer"
+        except LoginRefused as error:
+            last = str(error)
+            backoff.slow_down()
         except Unreachable as error:
             last = str(error)
         patience = min(patience * 1.5, 10.0)

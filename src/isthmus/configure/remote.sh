@@ -38,5 +38,5 @@ code=$?
 trap '' PIPE
 kill "$watch"
 touch "$dir/outputs"
-printf '\n%s %s %s\n' "$nonce" "$code" "$(head -c 1048577 "$dir/outputs" | wc -c | tr -d ' ')"
+printf '\000%s %s %s\n' "$nonce" "$code" "$(head -c 1048577 "$dir/outputs" | wc -c | tr -d ' ')"
 head -c 1048577 "$dir/outputs"

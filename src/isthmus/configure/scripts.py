@@ -71,7 +71,7 @@ class _Run:
         self._job = job
         self._process = process
         self._lines = Lines(line)
-        self._mark = b"\n" + nonce.encode() + b" "
+        self._mark = b"\0" + nonce.encode() + b" "
         self._errors = b""
 
     async def follow(self, payload: bytes) -> Result:
@@ -166,7 +166,7 @@ class _Run:
 
 def _overlap(held: bytes, mark: bytes) -> int:
     """How many bytes at the end of ``held`` may be the beginning of ``mark``."""
-    at = held.rfind(b"\n", max(0, len(held) - len(mark)))
+    at = held.rfind(b"\0", max(0, len(held) - len(mark)))
     return len(held) - at if at >= 0 and mark.startswith(held[at:]) else 0
 
 

@@ -6,4 +6,6 @@ transaction is open. :class:`~isthmus.store.store.Store` is the one object that 
 
 from isthmus.store.leases import Lease as Lease
 from isthmus.store.leases import LeaseLost as LeaseLost
+from isthmus.store.migrate import SchemaUnknown as SchemaUnknown
+from isthmus.store.secrets import WrongKey as WrongKey
 from isthmus.store.store import Store as Store

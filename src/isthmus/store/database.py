@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 BUSY_SECONDS = 5.0
@@ -59,8 +59,8 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except IntegrityError:
-        raise
+    except (IntegrityError, DataError, ProgrammingError):
+        raise  # what was asked is at fault, not the database: asking again would not help
     except (DBAPIError, PoolTimeout) as error:
         raise StoreUnavailable(f"the database does not answer: {_first_line(error)}") from error
 
@@ -73,7 +73,10 @@ def _first_line(error: SQLAlchemyError) -> str:
 
 def _open_sqlite(url: Any) -> Engine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreUnavailable(f"the database cannot be made: {error}") from error
     engine = create_engine(
         url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, pool_size=16, max_overflow=16
     )
@@ -96,7 +99,16 @@ def _open_sqlite(url: Any) -> Engine:
 def _open_server(url: Any) -> Engine:
     if url.get_backend_name() == "postgresql" and url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    return create_engine(
-        url, pool_pre_ping=True, pool_size=16, max_overflow=16, pool_timeout=BUSY_SECONDS,
-        connect_args={"connect_timeout": int(BUSY_SECONDS)},
-    )  # fmt: skip
+    # A server that went away without a word must be noticed too: by unanswered packets, not by their timeout.
+    patience = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2}
+    engine = create_engine(
+        url, pool_pre_ping=True, pool_size=16, max_overflow=16, pool_timeout=BUSY_SECONDS, connect_args=patience
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {int(BUSY_SECONDS * 1000)}")
+        connection.commit()
+
+    return engine

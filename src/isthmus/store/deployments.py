@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
+from isthmus.store.inserting import insert_or_leave
 from isthmus.store.models import bundles, deployments
 
 d = deployments.c
@@ -61,7 +62,7 @@ _SUMMARY = [
 def save_bundle(c: Connection, digest: str, archive: bytes, now: float) -> None:
     """Keep a bundle once, whoever else is keeping the same."""
     if c.scalar(select(bundles.c.digest).where(bundles.c.digest == digest)) is None:
-        c.execute(insert(bundles).values(digest=digest, archive=archive, created=now))
+        insert_or_leave(c, bundles, digest=digest, archive=archive, created=now)
 
 
 def load_bundle(c: Connection, digest: str) -> bytes:
@@ -83,8 +84,13 @@ def find(c: Connection, vo: str, owner: str | None, ref: str) -> Deployment | No
     """By id, or by the name of a live one, else of the one deleted last; ``owner`` None finds anybody's."""
     mine = [d.vo == vo, *([d.owner == owner] if owner is not None else [])]
     query = select(*_COLUMNS).where(and_(*mine, or_(d.id == ref, d.name == ref)))
-    row = c.execute(query.order_by(d.phase == "deleted", d.created.desc()).limit(1)).one_or_none()
+    row = c.execute(query.order_by(*_best(ref)).limit(1)).one_or_none()
     return Deployment(*row) if row else None
+
+
+def _best(ref: Any) -> tuple[ColumnElement[Any], ...]:
+    """The order in which rows that ``ref`` fits are meant by it."""
+    return d.id != ref, d.phase == "deleted", d.created.desc()
 
 
 def find_by_key(c: Connection, vo: str, owner: str, key: str) -> Deployment | None:
@@ -115,7 +121,7 @@ def _summary_query(*where: Any) -> Any:
     query = select(*_SUMMARY).where(
         d.vo == bindparam("vo"), or_(d.id == bindparam("ref"), d.name == bindparam("ref")), *where
     )
-    return query.order_by(d.phase == "deleted", d.created.desc()).limit(1)
+    return query.order_by(*_best(bindparam("ref"))).limit(1)
 
 
 # What clients poll is asked thousands of times a second: its statements are built once.

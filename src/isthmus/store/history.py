@@ -1,13 +1,24 @@
-"""History: events and log lines, appended and read in order."""
+"""History: events and log lines, appended and read in order.
+
+Who follows a history asks for what has a higher id than the last that was seen. So no entry of a deployment
+may become visible before one with a lower id: writers of one deployment take turns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, func, insert, select
 
 from isthmus.store.models import events, logs
 from isthmus.views import Event, LogLine
+
+
+def _take_turns(c: Connection, of: Iterable[str]) -> None:
+    """Wait until nobody else is appending to these histories; SQLite has one writer at a time anyway."""
+    if c.dialect.name == "postgresql":
+        for deployment in sorted(of):  # in one order, so that no two wait for each other
+            c.execute(select(func.pg_advisory_xact_lock(func.hashtext(deployment))))
 
 
 def add_events(c: Connection, new: Sequence[Event]) -> None:
@@ -18,6 +29,7 @@ def add_events(c: Connection, new: Sequence[Event]) -> None:
         for e in new
     ]  # fmt: skip
     if rows:
+        _take_turns(c, {e.deployment for e in new})
         c.execute(insert(events), rows)
 
 
@@ -41,6 +53,7 @@ def add_lines(c: Connection, new: Sequence[LogLine]) -> None:
         for n in new
     ]
     if rows:
+        _take_turns(c, {n.deployment for n in new})
         c.execute(insert(logs), rows)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
+from isthmus.store.inserting import insert_or_leave
 from isthmus.store.models import images
 from isthmus.views import ImageView
 
@@ -14,9 +15,8 @@ i = images.c
 
 def put(c: Connection, image: ImageView) -> None:
     """Insert, or note that it was used."""
-    own = (i.site == image.site, i.key == image.key)
-    if c.execute(update(images).where(*own).values(used=image.used)).rowcount == 0:
-        c.execute(insert(images).values({f.name: getattr(image, f.name) for f in fields(ImageView)}))
+    if not insert_or_leave(c, images, **{f.name: getattr(image, f.name) for f in fields(ImageView)}):
+        touch(c, image.site, image.key, image.used)
 
 
 def touch(c: Connection, site: str, key: str, now: float) -> None:

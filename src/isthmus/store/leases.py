@@ -7,7 +7,7 @@ lost its lease (it was paused, or cut off) can no longer write.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, or_, select, update
@@ -17,10 +17,12 @@ from isthmus.store.models import deployments as d
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to act on one deployment until it expires."""
+    """The right to act on one deployment until it expires, and what was asked when it was taken."""
 
     deployment: str
     token: str
+    version: int
+    cancelled: bool
 
 
 class LeaseLost(Exception):
@@ -33,12 +35,17 @@ def any_due(c: Connection, now: float) -> bool:
     return c.scalar(select(d.c.id).where(and_(d.c.due <= now, free)).limit(1)) is not None
 
 
-def claim_due(c: Connection, owner: str, now: float, seconds: float, limit: int) -> list[Lease]:
-    """Lease up to ``limit`` deployments that are due and that nobody holds, the longest due first."""
+def claim_due(
+    c: Connection, owner: str, now: float, seconds: float, limit: int, *, besides: Collection[str] = ()
+) -> list[Lease]:
+    """Lease up to ``limit`` deployments that are due and that nobody holds, the longest due first.
+
+    Those in ``besides`` are left: a worker names what it is still at, so that it never does one thing twice at once.
+    """
     free = or_(d.c.lease_expiry.is_(None), d.c.lease_expiry < now)
-    due = select(d.c.id).where(and_(d.c.due <= now, free)).order_by(d.c.due).limit(limit)
-    found = c.scalars(due.with_for_update(skip_locked=True)).all()
-    leases = [Lease(i, secrets.token_hex(16)) for i in found]
+    due = select(d.c.id, d.c.version, d.c.cancelled).where(and_(d.c.due <= now, free, d.c.id.not_in(besides)))
+    found = c.execute(due.order_by(d.c.due).limit(limit).with_for_update(skip_locked=True)).all()
+    leases = [Lease(row.id, secrets.token_hex(16), row.version, row.cancelled) for row in found]
     for lease in leases:
         values = {"lease_token": lease.token, "lease_owner": owner, "lease_expiry": now + seconds}
         c.execute(update(d).where(d.c.id == lease.deployment).values(values))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -16,8 +18,23 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     text,
 )
+
+
+
+class Words(TypeDecorator[str]):
+    """Text that came from anywhere: what no database keeps (NUL, halves of surrogate pairs) is replaced by U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        if value is None:
+            return None
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
 
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s",
                                        "fk": "fk_%(table_name)s_%(column_0_name)s"})  # fmt: skip
@@ -47,7 +64,7 @@ deployments = Table(
     Column("version", Integer, nullable=False),
     Column("converged_version", Integer, nullable=False),
     Column("phase", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("outputs", JSON, nullable=False),
     Column("cancelled", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -79,7 +96,7 @@ resources = Table(
     Column("site", String(63), nullable=False),
     Column("site_id", String(255)),
     Column("state", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("attributes", JSON, nullable=False),
     Column("spec", JSON, nullable=False),
     Column("done", JSON, nullable=False),
@@ -97,7 +114,7 @@ events = Table(
     Column("time", Float, nullable=False),
     Column("who", String(255), nullable=False),
     Column("kind", String(63), nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Words, nullable=False),
     Column("node", String(255)),
     Column("action", String(255)),
     Column("outcome", String(16), nullable=False),
@@ -114,7 +131,7 @@ logs = Table(
     Column("time", Float, nullable=False),
     Column("instance", String(255), nullable=False),
     Column("operation", String(255), nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", Words, nullable=False),
     Index("ix_logs_deployment", "deployment", "id"),
     sqlite_autoincrement=True,
 )

@@ -7,10 +7,15 @@ import os
 import secrets as random
 from pathlib import Path
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import Connection, delete, insert, select
 
+from isthmus.errors import Invalid
 from isthmus.store.models import secrets
+
+
+class WrongKey(Invalid):
+    """The key is none, or not the one with which the database's secrets were sealed."""
 
 
 class Vault:
@@ -32,7 +37,22 @@ class Vault:
             with contextlib.suppress(FileExistsError):  # the first of two that start at once wins
                 path.hardlink_to(fresh)
             fresh.unlink()
-        return cls(path.read_bytes())
+        try:
+            return cls(path.read_bytes())
+        except ValueError:
+            raise WrongKey(f"{path} holds no key", hint="Put back the one that was there.") from None
+
+    def check(self, c: Connection) -> None:
+        """Raise :class:`WrongKey` when what the database keeps was sealed with another key."""
+        sealed = c.scalar(select(secrets.c.ciphertext).limit(1))
+        try:
+            if sealed is not None:
+                self._fernet.decrypt(bytes(sealed))
+        except InvalidToken:
+            raise WrongKey(
+                "the master key is not the one with which this database's secrets were sealed",
+                hint="Put back the master.key that belongs to the database.",
+            ) from None
 
     def put(self, c: Connection, deployment: str, name: str, value: str) -> None:
         """Keep a secret, in place of any of that name."""

@@ -20,9 +20,15 @@ class Store:
         from isthmus.store.migrate import upgrade
 
         self.database = Database(url)
-        upgrade(self.database)
-        self.vault = Vault.in_file(key_file)
         self.now = clock
+        try:
+            upgrade(self.database)
+            self.vault = Vault.in_file(key_file)
+            with self.read() as connection:
+                self.vault.check(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

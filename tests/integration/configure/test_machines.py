@@ -18,6 +18,8 @@ from isthmus.sites.local.driver import LocalDriver
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 COUNT = 2
+_FORGIVE = "echo PerSourcePenalties no > /etc/ssh/sshd_config.d/99-test.conf; systemctl restart ssh"
+"""These tests fail to log in more often than OpenSSH forgives."""
 
 
 @dataclass
@@ -71,20 +73,16 @@ async def lab() -> AsyncIterator[Lab]:
             assert machine.private_address
             target = Target(ref.host, machine.private_address, machine.port, machine.user, private)
             targets.append(replace(target, host_key=await configurator.wait_ready(target, 60)))
-        yield Lab(driver, configurator, refs, targets)
+        lab = Lab(driver, configurator, refs, targets)
+        for at in range(COUNT):
+            await lab.says(_FORGIVE, at)
+        yield lab
     finally:
         await configurator.close()
         for ref in refs:
             await driver.delete_machine(ref)
         await driver.delete_network(network)
         await driver.close()
-
-
-async def until(lab: Lab, question: str, answer: str, at: int = 0) -> None:
-    """Ask a machine until it answers so."""
-    async with asyncio.timeout(20):
-        while await lab.says(question, at) != answer:
-            await asyncio.sleep(0.1)
 
 
 # -- readiness --------------------------------------------------------------------------------------

@@ -91,9 +91,9 @@ def test_scripts_can_be_executed_and_other_files_cannot() -> None:
         assert {m.name: m.mode for m in archive} == {"a/run": 0o755, "data": 0o644}
 
 
-@pytest.mark.parametrize("held", [b"", b"abc", b"a\n", b"a\nmar", b"a\nmark", b"\nmark\nmar"])
+@pytest.mark.parametrize("held", [b"", b"abc", b"a\0", b"a\0mar", b"a\0mark", b"\0mark\0mar", b"line\n"])
 def test_what_may_begin_the_end_mark_is_held_back(held: bytes) -> None:
-    mark = b"\nmark "
+    mark = b"\0mark "
     keep = _overlap(held, mark)
     rest = held[len(held) - keep :]
     assert mark.startswith(rest)

@@ -69,7 +69,7 @@ def run(stream: socket.socket, passage: socket.socket) -> None:
         confine(guards.readable_folders(), [Path(request.folder)])
         executor.run()
     except AnsibleError as error:
-        _fail(request, reporter, str(error))
+        _fail(request, reporter, f"{_place(error)}{error}")
     except Exception as error:  # a fault of ours or of Ansible's is a failed run, not a silent one
         _fail(request, reporter, f"{type(error).__name__}: {error}")
     out.close()
@@ -78,6 +78,13 @@ def run(stream: socket.socket, passage: socket.socket) -> None:
 def _fail(request: Request, reporter: Reporter, message: str) -> None:
     for host in request.hosts:
         reporter.end(host.name, 2, message.replace(request.folder + "/bundle/", ""))
+
+
+def _place(error: AnsibleError) -> str:
+    """Where in the bundle an error stands, as ``FILE:LINE:COLUMN: ``, or nothing."""
+    first = str(error._formatted_source_context or "").partition("\n")[0]
+    place = first.removeprefix("Origin: ")
+    return f"{place}: " if place.startswith("/") else ""
 
 
 def _settle(folder: Path) -> None:

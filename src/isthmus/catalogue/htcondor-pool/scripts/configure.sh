@@ -11,7 +11,8 @@ set -euo pipefail
 # The password is `*`, which nobody can type, since sshd may refuse a locked account.
 add_user() {
     if ! getent passwd "$user" >/dev/null; then
-        useradd --create-home --shell /bin/bash --password '*' --uid 20000 "$user"
+        # The number comes from the name: the same on every machine, another one for another user.
+        useradd --create-home --shell /bin/bash --password '*' --uid $((20000 + $(cksum <<<"$user" | cut -d' ' -f1) % 30000)) "$user"
     fi
     local keys home
     keys=$(getent passwd "${SUDO_USER:-root}" | cut -d: -f6)/.ssh/authorized_keys

@@ -38,7 +38,8 @@ disable() { rm -f "/etc/systemd/system/multi-user.target.wants/$1"; }
 # configures the machine. The password is `*`, which nobody can type, since sshd may refuse a locked account.
 add_user() {
     if ! getent passwd "$1" >/dev/null; then
-        useradd --create-home --shell /bin/bash --password '*' --uid 20000 "$1"
+        # The number comes from the name: the same on every machine, another one for another user.
+        useradd --create-home --shell /bin/bash --password '*' --uid $((20000 + $(cksum <<<"$1" | cut -d' ' -f1) % 30000)) "$1"
     fi
     local keys home
     keys=$(getent passwd "${SUDO_USER:-root}" | cut -d: -f6)/.ssh/authorized_keys
