@@ -127,9 +127,7 @@ def load(endpoint: Endpoint, paths: Sequence[str], seconds: int) -> tuple[float,
 @contextmanager
 def bare() -> Iterator[tuple[Endpoint, int]]:
     """The baseline's server and its process."""
-    process = subprocess.Popen(
-        [PYTHON, str(Path(__file__).with_name("_bare.py"))], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([PYTHON, str(Path(__file__).with_name("_bare.py"))], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         endpoint = Endpoint(int(process.stdout.readline()))

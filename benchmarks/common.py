@@ -157,6 +157,11 @@ class Isthmus:
         """Run an ``isthmus`` command."""
         return run(ISTHMUS, *args, ISTHMUS_HOME=str(self.home))
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which ``isthmus`` commands reach this server."""
+        return {**os.environ, "ISTHMUS_HOME": str(self.home)}
+
     def ask(self, *args: str) -> Any:
         """What a command answers with ``--json``; of several lines the last one."""
         out = self(*args, "--json")

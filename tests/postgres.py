@@ -95,7 +95,14 @@ class Postgres:
         # Its output goes to a file, since the server that pg_ctl starts inherits it and lives on.
         with (self.folder / "out").open("ab") as out:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", timeout=60, check=False, **self._user
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd="/",
+                timeout=60,
+                check=False,
+                **self._user,
             )
         if done.returncode:
             raise Unavailable(f"{program} failed: {(self.folder / 'out').read_text(errors='replace')[-500:]}")

@@ -59,3 +59,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         await sites.close()
         await journal.close()
         store.close()
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work, without answering, until cancelled: one more process on the same database."""
+    async with open_runtime(settings.model_copy(update={"worker": False})) as runtime:
+        await runtime.worker.run()

@@ -29,6 +29,7 @@ from isthmus.api.instance import Instance, claim, ensure_token, forget_instance,
 from isthmus.api.streams import Closing
 from isthmus.errors import Invalid, IsthmusError
 from isthmus.home import make_home
+from isthmus.logs import set_up_logging
 from isthmus.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def main() -> int:
     """Serve until told to stop; the exit code for the shell."""
     try:
         settings = load_settings()
-        set_up_logging(settings)
+        set_up_logging(settings.log_level)
         serve(settings)
     except IsthmusError as error:
         print(f"isthmus: {error.detail}", file=sys.stderr)
@@ -153,13 +154,6 @@ def _is_loopback(address: str) -> bool:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def set_up_logging(settings: Settings) -> None:
-    """One line an event on stderr; the libraries only when something is wrong."""
-    form = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.WARNING, format=form, stream=sys.stderr)
-    logging.getLogger("isthmus").setLevel(settings.log_level.upper())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -18,6 +19,8 @@ T = TypeVar("T")
 FLUSH_SECONDS = 0.1
 GONE_SECONDS = 60.0
 """How long a database may be gone before the engine lets go of what it does."""
+KEPT_LINES = 10_000
+"""How many log lines wait for a database that is gone; of more, the newest."""
 
 
 class Journal:
@@ -70,13 +73,18 @@ class Journal:
 
     async def _flush_soon(self) -> None:
         await asyncio.sleep(FLUSH_SECONDS)
-        await self.flush()
+        with contextlib.suppress(StoreUnavailable):  # the lines are kept, and written with the next
+            await self.flush()
 
     async def flush(self) -> None:
         """Write the lines that wait."""
         while self._lines:
             lines, self._lines = self._lines, []
-            await self.write(lambda c, lines=lines: history.add_lines(c, lines))  # type: ignore[misc]
+            try:
+                await self.write(lambda c, lines=lines: history.add_lines(c, lines))  # type: ignore[misc]
+            except StoreUnavailable:
+                self._lines = (lines + self._lines)[-KEPT_LINES:]
+                raise
             self.pulse.beat(*{line.deployment for line in lines})
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from isthmus.engine.baking import bake_keys, installed
@@ -39,7 +40,8 @@ async def desire(
     images = lends(driver, Images)
     if images is not None and power is Power.RUNNING:
         keys = bake_keys(topology, {n: o.image for n, o in offers.items()})
-        if keys:
-            baked = frozenset(i.key for i in await images.list_images()) & frozenset(keys.values())
+        # By key, not from a list: a site may keep many images, and this is asked in every run.
+        found = await asyncio.gather(*(images.find_image(key) for key in sorted(set(keys.values()))))
+        baked = frozenset(image.key for image in found if image is not None)
     indices = {n: tuple(i) for n, i in instances.items()}
     return Desired(topology, indices, power, keys, baked, lends(driver, Networks) is not None)

@@ -294,9 +294,12 @@ class OperationRunner:
                 if isinstance(s, Secret)
             }
             vault = self.journal.store.vault
-            self._secrets = await self.journal.write(
-                lambda c: {n: vault.get_or_make(c, self.deployment, n) for n in sorted(names)}
-            )
+
+            def make(c: Connection) -> dict[str, str]:
+                leases.guard(c, self.lease)  # so that no two make the same
+                return {n: vault.get_or_make(c, self.deployment, n) for n in sorted(names)}
+
+            self._secrets = await self.journal.write(make)
         return self._secrets
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from isthmus.configure import Configurator
@@ -22,13 +23,15 @@ from isthmus.engine.state import Desired, Observed, Power
 from isthmus.placement import NoPlace
 from isthmus.sites.contract import Driver
 from isthmus.sites.errors import Permanent, SiteError, Temporary
-from isthmus.store import Lease, deployments, leases, resources
+from isthmus.store import Lease, LeaseLost, deployments, leases, resources
 from isthmus.store import secrets as secret_rows
+from isthmus.store.database import StoreUnavailable
 from isthmus.store.deployments import Deployment
 from isthmus.store.resources import ResourceRow
 from isthmus.topology import Offer, Topology, Unknown, evaluate
 from isthmus.views import CONVERGED, Event, Phase
 
+log = structlog.get_logger(__name__)
 ROUNDS = 8
 """A plan may show the need of another (what is known after the first); more than a few is a defect."""
 BACKOFF = (2.0, 5.0, 15.0, 30.0, 60.0)
@@ -73,6 +76,13 @@ class Reconciler:
             await self._work(row, lease, interrupt)
         except SiteError as error:
             await self._fail(row, lease, error)
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as error:
+            # A defect of ours must be seen by the owner, and must not stop the other deployments.
+            log.exception("reconciling failed", deployment=row.id)
+            told = f"a defect of the server ({type(error).__name__}) stopped the work; its log tells more"
+            await self._fail(row, lease, Temporary(told, delay=60))
 
     async def _row(self, lease: Lease) -> Deployment:
         row = await self.journal.read(lambda c: deployments.get(c, lease.deployment))
@@ -178,6 +188,7 @@ class Reconciler:
                 "phase": phase,
                 "reason": "",
                 "attempts": 0,
+                "cancelled": False,
                 "converged_version": row.version,
                 "updated": now,
             }
@@ -213,7 +224,8 @@ class Reconciler:
                 row.cancelled,
             )
             due = now if changed else now + delay if delay is not None else None
-            leases.release(c, lease, phase=phase, reason=reason, due=due, attempts=row.attempts + 1, updated=now)
+            attempts = 0 if changed else row.attempts + 1
+            leases.release(c, lease, phase=phase, reason=reason, due=due, attempts=attempts, updated=now)
 
         await self.journal.write(write)
         await self._say(row, "phase.changed", f"{phase}: {reason}", "ok" if phase == "cancelled" else "failed")

@@ -1,20 +1,25 @@
 """The worker: leases deployments that are due, keeps the leases alive, and looks for drift on a tick.
 
 Any number of workers may share a database. A process is disposable: what it held is taken over when its
-leases expire, or at once by a worker on the same host that sees it dead.
+leases expire, or at once by a worker on the same host that sees it dead. A worker that could not prolong a
+lease until it expired (its database was gone, or it was itself held up) lets go by itself, since somebody
+else may be at it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
 from isthmus.engine.drift import find_drift
 from isthmus.engine.journal import Journal
@@ -22,19 +27,19 @@ from isthmus.engine.placing import Sites
 from isthmus.store import Lease, LeaseLost, leases
 from isthmus.store.database import StoreUnavailable
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.25
 """How soon a worker sees what another process wrote; what its own process writes wakes it at once."""
 
 
 @dataclass(slots=True)
 class _Held:
-    """A lease in use: the version it was taken at, the task that works, how to stop it."""
+    """A lease in use: the task that works, how to stop it, until when it is ours (seconds of the monotonic clock)."""
 
     lease: Lease
     task: asyncio.Task[None]
-    interrupt: asyncio.Event = field(default_factory=asyncio.Event)
-    seen: tuple[int, bool] | None = None
+    interrupt: asyncio.Event
+    until: float
 
 
 class Worker:
@@ -50,7 +55,7 @@ class Worker:
         self.deployments_at_once = deployments_at_once
         self.lease_seconds = lease_seconds
         self.tick_seconds = tick_seconds
-        self.owner = f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+        self.owner = f"{_here()}/{os.getpid()}/{_started(os.getpid())}"
         self._held: dict[str, _Held] = {}
         self._wake = asyncio.Event()
 
@@ -60,14 +65,15 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await self._take_over_from_the_dead()
-        loops = [asyncio.ensure_future(one()) for one in (self._claim_forever, self._beat_forever, self._tick_forever)]
+        beat = asyncio.ensure_future(self._beat_forever())
+        loops = [asyncio.ensure_future(one()) for one in (self._claim_forever, self._tick_forever)]
         try:
             await asyncio.gather(*loops)
         finally:
             for loop in loops:
                 loop.cancel()
             await self._stop()
+            beat.cancel()
 
     async def drain(self) -> None:
         """Work until nothing is due and nothing is held (for tests and one-shot runs)."""
@@ -77,34 +83,44 @@ class Worker:
             while await self._claim() or self._held:
                 await asyncio.wait([h.task for h in self._held.values()], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            beat.cancel()
             await self._stop()
+            beat.cancel()
 
     # -- claiming ---------------------------------------------------------------------------
 
     async def _claim_forever(self) -> None:
+        taken_over = False
         while True:
             self._wake.clear()
-            try:
-                if not await self._claim():
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-            except StoreUnavailable as error:
-                log.warning("the store does not answer", error=str(error))
+            taken = 0
+            with _lasting("claiming"):
+                if not taken_over:
+                    await self._take_over_from_the_dead()
+                    taken_over = True
+                taken = await self._claim()
+            if not taken:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
 
     async def _claim(self) -> int:
         """Take leases up to the limit; answers how many were taken."""
         free = self.deployments_at_once - len(self._held)
         if free <= 0:
             return 0
-        now, owner, seconds = self.journal.store.now(), self.owner, self.lease_seconds
-        if not await self.journal.read(lambda c: leases.any_due(c, now)):
+        clock, busy = self.journal.store.now, tuple(self._held)
+        if not await self.journal.read(lambda c: leases.any_due(c, clock())):
             return 0
-        taken = await self.journal.write(lambda c: leases.claim_due(c, owner, now, seconds, free))
+
+        # A write may have to wait for its database: only inside the transaction is it known what time it is.
+        def claim(c: Connection) -> tuple[float, list[Lease]]:
+            until = time.monotonic() + self.lease_seconds
+            return until, leases.claim_due(c, self.owner, clock(), self.lease_seconds, free, besides=busy)
+
+        until, taken = await self.journal.write(claim)
         for lease in taken:
             interrupt = asyncio.Event()
             task = asyncio.ensure_future(self._work(lease, interrupt))
-            self._held[lease.deployment] = _Held(lease, task, interrupt)
+            self._held[lease.deployment] = _Held(lease, task, interrupt, until)
         return len(taken)
 
     async def _work(self, lease: Lease, interrupt: asyncio.Event) -> None:
@@ -131,25 +147,39 @@ class Worker:
     async def _beat_forever(self) -> None:
         while True:
             await asyncio.sleep(min(self.lease_seconds / 3, 1.0))
-            with contextlib.suppress(StoreUnavailable):
-                await self._beat()
+            with _lasting("prolonging leases"):
+                first = min((h.until for h in self._held.values()), default=math.inf)
+                async with asyncio.timeout(max(0.1, first - time.monotonic())):
+                    await self._beat()
+            self._let_go()
 
     async def _beat(self) -> None:
         """Prolong what is held; interrupt what has changed, cancel what was lost."""
         held = list(self._held.values())
         if not held:
             return
-        now = self.journal.store.now()
-        alive = await self.journal.write(lambda c: leases.renew(c, [h.lease for h in held], now, self.lease_seconds))
+
+        def renew(c: Connection) -> tuple[float, dict[str, tuple[int, bool]]]:
+            until = time.monotonic() + self.lease_seconds
+            mine = [h.lease for h in held]
+            return until, leases.renew(c, mine, self.journal.store.now(), self.lease_seconds)
+
+        until, alive = await self.journal.write(renew)
         for one in held:
-            state = alive.get(one.lease.deployment)
-            if state is None:
-                if self._held.get(one.lease.deployment) is one:
-                    one.task.cancel()
-            elif one.seen is None:
-                one.seen = state
-            elif one.seen != state:
-                one.interrupt.set()
+            asked = alive.get(one.lease.deployment)
+            if asked is None:
+                _cancel(one.task)  # what has ended meanwhile does not mind
+            else:
+                one.until = until
+                if asked != (one.lease.version, one.lease.cancelled):
+                    one.interrupt.set()
+
+    def _let_go(self) -> None:
+        """Cancel what is done under leases that have expired."""
+        now = time.monotonic()
+        for one in self._held.values():
+            if one.until <= now and _cancel(one.task):
+                log.warning("lease expired before it could be prolonged", deployment=one.lease.deployment)
 
     # -- drift ------------------------------------------------------------------------------
 
@@ -157,11 +187,9 @@ class Worker:
         while True:
             await asyncio.sleep(self.tick_seconds)
             for site in self.sites.names():
-                try:
+                with _lasting("looking for drift"):
                     if await find_drift(site, self.sites, self.journal):
                         self._wake.set()
-                except StoreUnavailable as error:
-                    log.warning("the store does not answer", error=str(error))
 
     async def _stop(self) -> None:
         """Interrupt everything, and wait until it has given its leases back."""
@@ -173,7 +201,37 @@ class Worker:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        await self.journal.flush()
+        with _lasting("writing the last lines"):
+            await self.journal.flush()
+
+
+@contextlib.contextmanager
+def _lasting(doing: str) -> Iterator[None]:
+    """Log what goes wrong in one round of a loop that must go on: a worker that stopped would leave all undone."""
+    try:
+        yield
+    except (StoreUnavailable, TimeoutError) as error:
+        log.warning("the store does not answer", doing=doing, error=str(error))
+    except Exception:
+        log.exception("a defect", doing=doing)
+
+
+def _cancel(task: asyncio.Task[None]) -> bool:
+    """Cancel a task once: a second time would cut short what it does to end well."""
+    return not task.cancelling() and task.cancel()
+
+
+def _here() -> str:
+    """The space in which a process number means one process: this boot of this host, and its container if any.
+
+    Hosts that share a database often share a name too.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:13]
+        space = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}:{boot}:{space}"
 
 
 def _started(pid: int) -> str:
@@ -185,7 +243,7 @@ def _started(pid: int) -> str:
 
 
 def _is_dead(owner: str) -> bool:
-    """Whether a worker was a process of this host that is no more."""
+    """Whether a worker was a process of ours that is no more; of others nothing can be known."""
     host, _, rest = owner.partition("/")
     pid, _, started = rest.partition("/")
-    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started
+    return host == _here() and pid.isdigit() and _started(int(pid)) != started

@@ -13,11 +13,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from isthmus.errors import Busy
+
 BUSY_SECONDS = 5.0
 """How long a transaction waits for a locked database before it gives up."""
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(Busy):
     """The database is locked, full or gone; what was asked did not happen and may be asked again."""
 
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
 )
 
 
-
 class Words(TypeDecorator[str]):
     """Text that came from anywhere: what no database keeps (NUL, halves of surrogate pairs) is replaced by U+FFFD."""
 

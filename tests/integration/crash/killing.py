@@ -192,11 +192,15 @@ def kill_everywhere(step: Step, beginning: Path, scratch: Path, every: int) -> I
     writes = int((counted / "writes").read_text())
     for number in range(1, writes + 1, every):
         yield kill_once(step, beginning, scratch, f"in write {number}", lambda h, s, n=number: setattr(s, "die_in", n))
-        yield kill_once(step, beginning, scratch, f"after write {number}", lambda h, s, n=number: setattr(s, "die_after", n))
+        yield kill_once(
+            step, beginning, scratch, f"after write {number}", lambda h, s, n=number: setattr(s, "die_after", n)
+        )
     for kind in (Kind.CRASH_BEFORE, Kind.CRASH_DURING, Kind.CRASH_AFTER):
         for number in range(0, 1_000, every):
             fault = Fault("*", kind=kind, after=number)
-            outcome = kill_once(step, beginning, scratch, f"{kind} call {number}", lambda h, s, f=fault: h.world.set_fault(f))
+            outcome = kill_once(
+                step, beginning, scratch, f"{kind} call {number}", lambda h, s, f=fault: h.world.set_fault(f)
+            )
             if not outcome.killed:
                 break
             yield outcome

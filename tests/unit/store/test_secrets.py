@@ -61,9 +61,7 @@ def test_the_key_lies_in_a_file_that_only_its_owner_may_read(kept: Store, tmp_pa
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
 
 
-def test_a_store_with_another_key_does_not_open(
-    kept: Store, tmp_path: Path, open_another: Callable[[], Store]
-) -> None:
+def test_a_store_with_another_key_does_not_open(kept: Store, tmp_path: Path, open_another: Callable[[], Store]) -> None:
     assert open_another().vault is not None
     (tmp_path / "key").unlink()
     with pytest.raises(WrongKey, match="key"):

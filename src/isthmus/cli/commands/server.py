@@ -45,6 +45,17 @@ def _run(environ: dict[str, str]) -> None:
 
 
 @app.command()
+def work() -> None:
+    """Work beside a server, in the foreground: one more process on the same database.
+
+    It reads the same settings; SIGTERM and Ctrl-C stop it, and what it did goes on elsewhere.
+    """
+    from isthmus.worker import main
+
+    raise typer.Exit(main())
+
+
+@app.command()
 def status(as_json: Json = False) -> None:
     """Tell whether the local server runs; exit code 5 if it does not."""
     from isthmus.api.instance import read_instance

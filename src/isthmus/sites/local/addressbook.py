@@ -34,13 +34,15 @@ class AddressBook:
                 self._reserved -= set(addresses.items())
 
     def _choose(self, networks: Sequence[Network], refused: Collection[str]) -> dict[str, str]:
-        taken = self._reserved | set(self._labelled()) if networks else set()
+        taken = self._reserved | set(given_addresses(self._connection)) if networks else set()
         return {
             n.id: free_address(n.cidr, {a for network, a in taken if network == n.id} | set(refused))
             for n in networks
             if n.cidr
         }
 
-    def _labelled(self) -> Iterator[tuple[str, str]]:
-        for found in self._connection.api.containers(all=True, filters={"label": [labels.ADDRESSES]}):
-            yield from json.loads(found["Labels"].get(labels.ADDRESSES) or "{}").items()
+
+def given_addresses(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Network id and address of every machine of this engine, running or not."""
+    for found in connection.api.containers(all=True, filters={"label": [labels.ADDRESSES]}):
+        yield from json.loads(found["Labels"].get(labels.ADDRESSES) or "{}").items()

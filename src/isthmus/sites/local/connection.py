@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -58,9 +59,9 @@ def _sockets(environment: Mapping[str, str]) -> list[str]:
 class Connection:
     """A container engine's API, opened when first asked for and shared by all threads."""
 
-    def __init__(self, socket: str | None, timeout: int) -> None:
-        self._asked = socket
-        self._timeout = timeout
+    def __init__(self, url: str | None, timeout: int) -> None:
+        self._asked = url
+        self.timeout = timeout
         self._lock = threading.Lock()
         self._client: APIClient | None = None
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="local-site")
@@ -80,10 +81,7 @@ class Connection:
         """The client; raises :class:`~isthmus.sites.errors.SiteError` when no engine answers."""
         with self._lock:
             if self._client is None:
-                from docker import APIClient
-
-                with errors_as_ours(self.socket):
-                    self._client = APIClient(base_url=self.socket, version="auto", timeout=self._timeout)
+                self._client = connect(self.socket, self.timeout)
             return self._client
 
     @cached_property
@@ -115,31 +113,52 @@ class Connection:
             self._client = None
 
 
+def connect(url: str, timeout: int) -> APIClient:
+    """A client that has had an answer; raises one of our errors when there is no engine or it is not for us."""
+    from docker import APIClient
+
+    _knock(url, timeout)
+    with errors_as_ours(url):
+        return APIClient(base_url=url, version="auto", timeout=timeout)
+
+
+def _knock(url: str, timeout: int) -> None:
+    """Tell a missing socket from a forbidden one, more plainly than the SDK does."""
+    if not url.startswith("unix://"):
+        return
+    try:
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(timeout)
+            knocking.connect(url.removeprefix("unix://"))
+    except PermissionError:
+        raise Permanent(f"this user may not use the container engine at {url}") from None
+    except OSError as error:
+        raise Unreachable(f"no container engine answers at {url}: {error.strerror or error}") from None
+
+
 @contextmanager
-def errors_as_ours(socket: str) -> Iterator[None]:
+def errors_as_ours(url: str) -> Iterator[None]:
     """Turns what the SDK raises into :mod:`isthmus.sites.errors`, with the engine's own words."""
     try:
         yield
     except SiteError:
         raise
     except Exception as error:
-        ours = as_ours(error, socket)
+        ours = as_ours(error, url)
         if ours is None:
             raise
         raise ours from error
 
 
-def as_ours(error: Exception, socket: str) -> SiteError | None:
+def as_ours(error: Exception, url: str) -> SiteError | None:
     """One error of the SDK as one of ours; None when it is not the engine's but a bug."""
     import requests
     from docker.errors import APIError, DockerException
 
     if isinstance(error, APIError):
         return _refusal(str(error.explanation or error).strip(), error.status_code)
-    if "Permission denied" in str(error) and isinstance(error, (requests.RequestException, DockerException)):
-        return Permanent(f"this user may not use the container engine at {socket}: {error}")
     if isinstance(error, (requests.RequestException, DockerException, ConnectionError, TimeoutError)):
-        return Unreachable(f"no container engine answers at {socket}: {error}")
+        return Unreachable(f"no container engine answers at {url}: {error}")
     return None
 
 

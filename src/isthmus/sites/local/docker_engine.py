@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isthmus.sites.errors import Permanent, Temporary, Unreachable
-from isthmus.sites.local.connection import DOCKER_SOCKET, PODMAN_SOCKET, errors_as_ours
+from isthmus.sites.local.connection import DOCKER_SOCKET, PODMAN_SOCKET, connect
 from isthmus.sites.local.debian import INSTALL_SECONDS, install_packages, last_words, may_install
 from isthmus.sites.local.locks import exclusive, state_folder
 
@@ -62,12 +62,8 @@ def ensure_running(socket: str, progress: Callable[[str], None]) -> None:
 
 def answers(socket: str) -> bool:
     """Whether an engine answers there; raises :class:`Permanent` when it does but not to this user."""
-    from docker import APIClient
-
     try:
-        with errors_as_ours(socket):
-            client = APIClient(base_url=socket, version="auto", timeout=5)
-            client.close()
+        connect(socket, timeout=5).close()
     except Unreachable:
         return False
     return True

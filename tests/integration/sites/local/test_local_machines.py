@@ -87,7 +87,7 @@ async def test_a_machine_that_was_shut_down_within_is_stopped_and_can_be_started
     await bench.shell(machine, "systemctl poweroff --no-block")
 
     async with asyncio.timeout(30):
-        while (await bench.driver.find_machine(machine.ref)).state is State.RUNNING:
+        while (await bench.driver.find_machine(machine.ref)).state is State.RUNNING:  # noqa: ASYNC110 nobody tells us
             await asyncio.sleep(0.05)
     await bench.driver.start_machine(machine.ref)
 
