@@ -33,7 +33,7 @@ from isthmus.sites.contract import (
     lends,
 )
 from isthmus.sites.errors import SiteError, Temporary, Unreachable, Unsupported
-from isthmus.store import Lease, leases, resources
+from isthmus.store import Lease, history, leases, resources
 from isthmus.store import images as image_rows
 from isthmus.store.resources import ResourceRow
 from isthmus.topology import NodeKind, Offer, Stage, quantity
@@ -107,9 +107,11 @@ class Performer:
     async def _record(
         self, action: Action, kind: str, message: str, outcome: str = "", seconds: float | None = None
     ) -> None:
+        """Write down how an action stands, unless the lease is lost: then nothing more shall be done."""
         event = Event(0, self.context.deployment, self.journal.store.now(), "engine", kind, message,
                       action.node, action.id, outcome, seconds)  # fmt: skip
-        await self.journal.record(event)
+        await self._guarded(lambda c: history.add_events(c, [event]))
+        self.journal.pulse.beat(self.context.deployment)
 
     # -- networks and volumes ---------------------------------------------------------------
 
