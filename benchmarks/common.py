@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 ISTHMUS = Path(sys.executable).with_name("isthmus")
+PATIENCE = 600
+"""Seconds after which a program is taken to hang."""
 
 
 def parse_arguments(about: str, *more: Callable[[argparse.ArgumentParser], object]) -> argparse.Namespace:
@@ -30,6 +33,7 @@ def parse_arguments(about: str, *more: Callable[[argparse.ArgumentParser], objec
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     for add in more:
         add(parser)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made is cleaned up
     return parser.parse_args()
 
 
@@ -131,11 +135,14 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def run(*command: str | Path, stdin: str | None = None, **environment: str) -> str:
-    """Run a program and answer what it printed; stops the benchmark with its words when it fails."""
-    done = subprocess.run(
-        [str(c) for c in command], input=stdin, capture_output=True, text=True, check=False,
-        env={**os.environ, **environment},
-    )  # fmt: skip
+    """Run a program and answer what it printed; stops the benchmark with its words when it fails or hangs."""
+    try:
+        done = subprocess.run(
+            [str(c) for c in command], input=stdin, capture_output=True, text=True, check=False,
+            env={**os.environ, **environment}, timeout=PATIENCE,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"{' '.join(map(str, command))[:200]}: no end after {PATIENCE} s") from None
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))[:200]}: {done.stderr.strip()[-2000:] or done.stdout[-2000:]}")
     return done.stdout
@@ -170,6 +177,11 @@ class Isthmus:
         except json.JSONDecodeError:
             return json.loads(out.splitlines()[-1])
 
+    def delete_all(self) -> None:
+        """Delete every deployment."""
+        for deployment in self.ask("list"):
+            self("delete", deployment["name"], "--yes")
+
     def events(self, name: str) -> list[dict[str, Any]]:
         """The history of a deployment."""
         return [json.loads(line) for line in self("events", name, "--json").splitlines()]
@@ -199,8 +211,7 @@ def isthmus(config: str = "") -> Iterator[Isthmus]:
     finally:
         try:
             if "kind: fake" not in config:
-                for deployment in server.ask("list")["items"]:
-                    server("delete", deployment["name"], "--yes")
+                server.delete_all()
             server("server", "stop")
         finally:
             shutil.rmtree(home, ignore_errors=True)

@@ -9,6 +9,7 @@ from isthmus.configure.connections import Connections
 from isthmus.configure.nurseries import Nursery
 from isthmus.configure.playbooks import run_playbook
 from isthmus.configure.ready import wait_ready
+from isthmus.configure.sandbox import measure
 from isthmus.configure.scripts import run_script
 from isthmus.configure.target import Target
 from isthmus.sites.contract import Job, Result
@@ -68,6 +69,11 @@ class Configurator:
     async def restore_after_image(self, target: Target) -> None:
         """Give a machine back what :meth:`clean_for_image` took and only an image must lack."""
         await clean.restore_after_image(self._connections, target)
+
+    @staticmethod
+    def confinement() -> str:
+        """What holds playbooks on this server, such as ``Landlock ABI 7, seccomp``, and what is missing."""
+        return str(measure())
 
     async def close(self) -> None:
         """Let go of all connections, and of the process that runs playbooks."""

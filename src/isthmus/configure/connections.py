@@ -193,14 +193,13 @@ class Backoff:
     """Waits that begin at 50 ms and grow to 1 s, within a deadline on the loop's clock."""
 
     def __init__(self, timeout: float):
-        self._clock = time.monotonic
-        self._end = self._clock() + timeout
+        self._end = time.monotonic() + timeout
         self._pause = 0.05
 
     @property
     def left(self) -> float:
         """Seconds until the deadline, not below 0."""
-        return max(0.0, self._end - self._clock())
+        return max(0.0, self._end - time.monotonic())
 
     def slow_down(self) -> None:
         """Wait for longer: an OpenSSH server shuts out who fails to log in too often (PerSourcePenalties)."""

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 from asyncio.subprocess import Process
 from dataclasses import dataclass
 from importlib import resources
@@ -16,7 +15,9 @@ from pathlib import Path
 
 import structlog
 
+from isthmus.configure.folders import make_folder, sweep_folders
 from isthmus.configure.sandbox import measure
+from isthmus.sites.errors import Permanent
 
 _log = structlog.get_logger(__name__)
 START_PATIENCE = 60.0
@@ -81,7 +82,8 @@ class Nursery:
             return self._control
         await self.close()
         _log.info("playbooks are confined", by=str(measure()))
-        self._home = tempfile.mkdtemp(prefix="isthmus-")
+        await asyncio.to_thread(sweep_folders)
+        self._home = str(make_folder())
         control, far = socket.socketpair()
         with far:
             self._process = await asyncio.create_subprocess_exec(
@@ -106,7 +108,7 @@ class Nursery:
         while len(data) < size:
             more = await loop.sock_recv(control, size - len(data))
             if not more:
-                raise RuntimeError("the process that runs playbooks ended; see the server's log")
+                raise Permanent("the process that runs playbooks ended; the server's log says why")
             data += more
         return data
 

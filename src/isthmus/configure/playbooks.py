@@ -8,12 +8,12 @@ import json
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from isthmus.configure.agents import Agent, AnyAgent
 from isthmus.configure.connections import Connections
+from isthmus.configure.folders import make_folder
 from isthmus.configure.nurseries import Nursery, Started
 from isthmus.configure.output import LINE_LIMIT, OUTPUTS_LIMIT, TOTAL_LIMIT, Lines, clean_line
 from isthmus.configure.playbook.request import Host, Request
@@ -182,7 +182,7 @@ class _Events:
 @contextlib.contextmanager
 def _folder(job: Job) -> Iterator[Path]:
     """A folder of the run's own with the bundle in it, removed afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="isthmus-run-"))
+    folder = make_folder()
     try:
         (folder / "tmp").mkdir()
         for path, content in job.files.items():

@@ -14,7 +14,10 @@ done
 dir=$(mktemp -d "$base/run.$$.XXXXXXXX") || exit 125
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 125' HUP INT TERM
-mkdir "$dir/files" && head -c "$n" | tar -xof - -C "$dir/files" || exit 125
+if ! { mkdir "$dir/files" && head -c "$n" | tar -xof - -C "$dir/files"; }; then
+  echo "the files of the run cannot be written: $(df -Ph "$dir" | tail -n 1)" >&2
+  exit 125
+fi
 exec 3<&0 </dev/null 4>&2
 (
   umask 022

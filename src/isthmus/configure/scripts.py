@@ -156,8 +156,8 @@ class _Run:
         status = self._process.exit_status
         if status is None:
             raise Unreachable(f"{self._target}: the machine went away during {self._job.label}")
-        said = clean_line(self._errors.decode(errors="replace").strip().rpartition("\n")[2])
-        return Result(abs(status) or 1, message=said or "the run was killed on the machine")
+        said = " / ".join(filter(None, map(clean_line, self._errors.decode(errors="replace").splitlines())))
+        return Result(abs(status) or 1, message=said[:1000] or "the run was killed on the machine")
 
     def _message(self, code: int) -> str:
         said = " / ".join(list(self._lines.tail)[-3:])[-1000:]

@@ -17,7 +17,7 @@ from isthmus.engine.look import look
 from isthmus.engine.operations import OperationRunner
 from isthmus.engine.perform import Context, Performer
 from isthmus.engine.placing import Sites, offer_values, place
-from isthmus.engine.plan import Plan, make_plan
+from isthmus.engine.plan import Plan, Target, make_plan
 from isthmus.engine.scope import Scope
 from isthmus.engine.state import Desired, Observed, Power
 from isthmus.placement import NoPlace
@@ -107,7 +107,7 @@ class Reconciler:
                 row = await self._enter(row, lease, working_phase(row), "it is not as it should be")
             ending = await self._apply(plan, row, lease, driver, offers, loaded, desired, interrupt)
             if ending.failures:
-                raise _worst(ending)
+                raise _worst(plan, ending)
         raise Temporary("the plan does not come to an end", delay=60)
 
     async def _load(self, row: Deployment) -> Loaded:
@@ -268,12 +268,13 @@ def working_phase(row: Deployment) -> Phase:
     return "starting" if row.phase in ("stopped", "starting") else "updating"
 
 
-def _worst(ending: Ending) -> SiteError:
-    """What a failed run is told by: something permanent if there was any."""
-    return next(
-        (e for e in ending.failures.values() if not isinstance(e, Temporary)),
-        next(iter(ending.failures.values())),
-    )
+def _worst(plan: Plan, ending: Ending) -> SiteError:
+    """What a failed run is told by: something permanent if there was any, and of what it was said."""
+    worst, error = min(ending.failures.items(), key=lambda failure: isinstance(failure[1], Temporary))
+    action = next(a for a in plan.actions if a.id == worst)
+    if action.target is not Target.OPERATION:  # operations name themselves, and the one machine that failed
+        error.args = (f"{action.what}: {error}",)
+    return error
 
 
 def make_outputs(desired: Desired, observed: Observed) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from isthmus.errors import Busy
+from isthmus.errors import Busy, Invalid
 
 BUSY_SECONDS = 5.0
 """How long a transaction waits for a locked database before it gives up."""
@@ -21,6 +21,10 @@ BUSY_SECONDS = 5.0
 
 class StoreUnavailable(Busy):
     """The database is locked, full or gone; what was asked did not happen and may be asked again."""
+
+
+class SchemaUnknown(Invalid):
+    """A later release has been at this database; what it wrote would be misread."""
 
 
 class Database:

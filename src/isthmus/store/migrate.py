@@ -11,15 +11,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from isthmus.errors import Invalid
-from isthmus.store.database import Database
+from isthmus.store.database import Database, SchemaUnknown
 
 _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x1574A05  # one number for PostgreSQL's advisory lock: two servers that start at once take turns
-
-
-class SchemaUnknown(Invalid):
-    """A later release has been at this database; what it wrote would be misread."""
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

@@ -296,3 +296,25 @@ async def test_files_of_the_bundle_are_found(nursery: Nursery) -> None:
 async def test_a_bomb_stays_inside(nursery: Nursery) -> None:
     result, _, _ = await play(nursery, show("'a' * 4000000000"))
     assert result.code != 0
+
+
+def payloads(nursery: Nursery) -> dict[str, int]:
+    """The archives that all runs share, and when each was written."""
+    return {f.name: f.stat().st_mtime_ns for f in Path(nursery._home, "payloads").iterdir()}
+
+
+async def test_a_run_cannot_change_what_others_send(nursery: Nursery) -> None:
+    before = payloads(nursery)
+    await play(nursery, tasks("- command: a\n- ping:\n- mine:") | {"library/mine.py": "#!/usr/bin/python\n"})
+    after = payloads(nursery)
+    assert {name: after[name] for name in before} == before
+    assert not any("mine" in name for name in after)
+
+
+async def test_a_nursery_that_died_is_replaced(nursery: Nursery) -> None:
+    assert nursery._process
+    nursery._process.kill()
+    await nursery._process.wait()
+    result, log, _ = await play(nursery, show("1 + 1"))
+    assert result.code == 0
+    assert "2" in log

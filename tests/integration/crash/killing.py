@@ -44,7 +44,7 @@ class Step:
     phase: str
     machines: frozenset[str]
     stopped: bool = False
-    before: Callable[[Harness], None] = lambda harness: None
+    before: Callable[[Harness, str], None] = lambda harness, id_: None
 
 
 def workers(*indices: int) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def names(*indices: int) -> frozenset[str]:
     return frozenset({"controller[0]", *(f"worker[{i}]" for i in indices)})
 
 
-def lose_a_worker(harness: Harness) -> None:
-    harness.world.vanish("fake", "machine", Ref(ID, "worker", 1))
+def lose_a_worker(harness: Harness, id_: str) -> None:
+    harness.world.vanish("fake", "machine", Ref(id_, "worker", 1))
 
 
 FIRST = cluster(2)
@@ -133,28 +133,34 @@ def in_child(work: Callable[[], None]) -> int:
 def check(folder: Path, step: Step) -> list[str]:
     """Compare world and store with what the step must have led to."""
     harness = Harness(folder)
-    row, wrong = harness.row(ID), audit(harness.world, ID)
+    wrong = compare(harness, step, ID)
+    harness.store.close()
+    harness.world.close()
+    return wrong
+
+
+def compare(harness: Harness, step: Step, id_: str) -> list[str]:
+    """What is otherwise than after the step it must be, a line each."""
+    row, wrong = harness.row(id_), audit(harness.world, id_)
     if row.phase != step.phase:
         wrong.append(f"phase {row.phase} ({row.reason}), not {step.phase}")
-    if harness.machines(ID) != step.machines:
-        wrong.append(f"machines {sorted(harness.machines(ID))}, not {sorted(step.machines)}")
-    states = {m.state for m in harness.world.resources("fake", "machine", ID)}
+    if harness.machines(id_) != step.machines:
+        wrong.append(f"machines {sorted(harness.machines(id_))}, not {sorted(step.machines)}")
+    states = {m.state for m in harness.world.resources("fake", "machine", id_)}
     if step.machines and states != {"stopped" if step.stopped else "running"}:
         wrong.append(f"machine states {states}")
-    networks = len(harness.world.resources("fake", "network", ID))
+    networks = len(harness.world.resources("fake", "network", id_))
     if networks != bool(step.machines):
         wrong.append(f"{networks} networks")
-    known = {f"{r.node}[{r.index}]" for r in harness.resources(ID) if r.kind == "machine"}
+    known = {f"{r.node}[{r.index}]" for r in harness.resources(id_) if r.kind == "machine"}
     if known != step.machines:
         wrong.append(f"rows {sorted(known)}")
     images = [i.ref.node for i in harness.world.resources("fake", "image")]
     if len(images) != len(set(images)) or len(images) > 2:
         wrong.append(f"images {images}")
     if row.phase == "running":
-        wrong += [f"{m.ref.node}: never ran {missing}" for m in harness.world.resources("fake", "machine", ID)
+        wrong += [f"{m.ref.node}: never ran {missing}" for m in harness.world.resources("fake", "machine", id_)
                   if (missing := MUST_RUN[m.ref.node] - set(m.draft.labels))]  # fmt: skip
-    harness.store.close()
-    harness.world.close()
     return wrong
 
 
@@ -171,7 +177,7 @@ def begin(folder: Path, step: Step, first: bool) -> None:
     if first:
         harness.create(step.topology)
     else:
-        step.before(harness)
+        step.before(harness, ID)
         harness.topologies[ID] = step.topology
         harness.change(ID, **step.change)
     harness.store.close()

@@ -63,7 +63,7 @@ async def test_a_change_right_after_the_claim_interrupts(tmp_path: Path) -> None
     harness = Harness(tmp_path, options={"latency": {"create_machine": 0.6, "run": 0.2}})
     d = harness.create(cluster(1))
     async with harness.engine(lease_seconds=1.5) as worker, running(worker):
-        await until(lambda: harness.row(d).phase == "deploying")
+        await until(lambda: len(harness.machines(d)) == 2)
         harness.change(d, power="absent")  # before the first heartbeat
         await until(lambda: harness.row(d).phase == "deleted")
     assert not [e for e in harness.events(d) if e.startswith(("action.started slave", "action.started master"))]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import importlib
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Dict, NoReturn, Tuple  # noqa: UP035 (Python 3.8)
 
 LOCK = "/run/isthmus.lock"
+SHARED = ("ansible.module_utils.basic", "ansible.module_utils._internal._ansiballz._loader")
 OUTPUT_LIMIT = 32 * 1024 * 1024
 LENGTHS = struct.Struct("!II")
 Frame = Tuple[Dict[str, Any], bytes]  # noqa: UP006 (Python 3.8)
@@ -93,6 +95,8 @@ def load_seed(seed: bytes, folder: str) -> None:
     Path(path).write_bytes(seed)
     sys.path.insert(0, path)
     try:
+        for name in SHARED:
+            importlib.import_module(name)
         sys.meta_path.append(PayloadFinder)
     finally:
         sys.path.remove(path)

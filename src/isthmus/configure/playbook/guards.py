@@ -92,14 +92,14 @@ class BundleLoader(DataLoader):  # type: ignore[misc]
             self.inside(Path(text).expanduser().as_posix())
 
 
-def install(folder: Path, inputs: frozenset[str]) -> None:
+def install(folder: Path, readable: list[Path], inputs: frozenset[str]) -> None:
     """Put the guards up, for good, around a run in ``folder`` whose inputs have these names."""
     _guard_plugins()
     _guard_plugin_folders(folder)
     _guard_keywords(inputs)
     _guard_folders()
     worker.WorkerQueue = PipeQueue
-    _watch(folder)
+    _watch([folder, *readable])
 
 
 # -- plugins ----------------------------------------------------------------------------------------
@@ -223,9 +223,9 @@ _NEVER = {
 }
 
 
-def _watch(folder: Path) -> None:
+def _watch(folders: list[Path]) -> None:
     """Refuse, by Python's audit events (PEP 578), to touch other files, run programs and connect."""
-    roots = [os.path.realpath(p) for p in [folder, *readable_folders()]]
+    roots = [os.path.realpath(p) for p in folders]
     devices = {"/dev/null", "/dev/urandom", "/dev/random", "/dev/zero"}
 
     def hook(event: str, args: tuple[Any, ...]) -> None:

@@ -15,6 +15,8 @@ import signal
 import socket
 import sys
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 SEED_MODULES = ("ansible.module_utils.basic", "ansible.module_utils._internal._ansiballz._loader")
@@ -24,15 +26,15 @@ def make_seed() -> bytes:
     """The library that all modules share, as a zip for the agents; call it before Ansible is loaded."""
     for name in SEED_MODULES:
         __import__(name)
+    root = Path(sys.modules["ansible"].__path__[0]).parent
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ansible/__init__.py", b"")
-        for name, module in sorted(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if name.startswith("ansible.module_utils") and file:
-                folder = name.replace(".", "/")
-                where = f"{folder}/__init__.py" if file.endswith("__init__.py") else f"{folder}.py"
-                archive.writestr(where, Path(file).read_bytes())
+        for name in sorted(n for n in sys.modules if n.startswith("ansible.module_utils")):
+            where = name.replace(".", "/")
+            for file in (f"{where}/__init__.py", f"{where}.py"):
+                if (root / file).is_file():
+                    archive.writestr(file, (root / file).read_bytes())
     return out.getvalue()
 
 
@@ -42,13 +44,14 @@ def main() -> None:
     devnull = os.open(os.devnull, os.O_RDWR)
     os.dup2(devnull, 0)
     seed = make_seed()
-    control.send(len(seed).to_bytes(4, "big"))
-    for at in range(0, len(seed), 1 << 16):
-        control.send(seed[at : at + (1 << 16)])
+    control.sendall(len(seed).to_bytes(4, "big") + seed)
+    from isthmus.configure.playbook.payloads import make_payloads
     from isthmus.configure.playbook.run import run, warm
 
     warm()
-    runs: set[int] = set()
+    payloads = Path(os.environ["HOME"], "payloads")
+    payloads.mkdir()
+    runs = {_fork(partial(make_payloads, payloads), control)}
     with selectors.DefaultSelector() as waiting:
         waiting.register(control, selectors.EVENT_READ)
         waiting.register(_wake_on_child(), selectors.EVENT_READ)
@@ -60,29 +63,29 @@ def main() -> None:
             message, fds, _, _ = socket.recv_fds(control, 16, 2)
             if not message:
                 break
-            pid = os.fork()
-            if pid == 0:
-                control.close()
-                _become(run, fds)
+            stream, passage = (socket.socket(fileno=fd) for fd in fds)
+            with stream, passage:
+                pid = _fork(partial(run, stream, passage, payloads), control)
             runs.add(pid)
-            for fd in fds:
-                os.close(fd)
             control.send(pid.to_bytes(4, "big"))
     for pid in runs:
         _kill(pid)
 
 
-def _become(run: object, fds: list[int]) -> None:
-    """Be a run's process, then end. Never returns."""
+def _fork(work: Callable[[], None], control: socket.socket) -> int:
+    """Have ``work`` done by a process of its own, which leads a group; answers its id."""
+    pid = os.fork()
+    if pid:
+        return pid
     code = 1
     try:
+        control.close()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         for fd in (1, 2):
             os.dup2(0, fd)
-        stream, passage = (socket.socket(fileno=fd) for fd in fds)
-        run(stream, passage)  # type: ignore[operator]
+        work()
         code = 0
     finally:
         os._exit(code)

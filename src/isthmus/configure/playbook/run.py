@@ -19,6 +19,7 @@ from ansible.utils.context_objects import CLIArgs
 from ansible.vars.manager import VariableManager
 
 from isthmus.configure.playbook import door, guards
+from isthmus.configure.playbook.payloads import link_payloads, remember_syntax_trees
 from isthmus.configure.playbook.report import Reporter
 from isthmus.configure.playbook.request import Request, load_request
 from isthmus.configure.sandbox import confine, die_with_parent
@@ -41,6 +42,7 @@ _FACTS = re.compile(
 def warm() -> None:
     """Load what every run needs, once, before the first run is forked."""
     loaders.init_plugin_loader([])
+    remember_syntax_trees()
     for kind in (loaders.connection_loader, loaders.shell_loader, loaders.become_loader):
         list(kind.all(class_only=True))
     for kind in (loaders.filter_loader, loaders.test_loader):
@@ -55,18 +57,24 @@ def warm() -> None:
     loaders.vars_loader.get("host_group_vars")
 
 
-def run(stream: socket.socket, passage: socket.socket) -> None:
-    """Take a request from ``stream``, run it and report on ``stream``. For a process of its own."""
+def run(stream: socket.socket, passage: socket.socket, payloads: Path) -> None:
+    """Take a request from ``stream``, run it and report on ``stream``. For a process of its own.
+
+    ``payloads`` is where :func:`make_payloads` puts what it has made.
+    """
     with stream.makefile("rb") as file:
         request = load_request(file.read())
     out = stream.makefile("wb")
     reporter = Reporter(out, [host.name for host in request.hosts])
     door.use(passage)
     try:
-        _settle(Path(request.folder))
+        folder = Path(request.folder)
+        _settle(folder)
+        link_payloads(payloads, folder / "tmp")
         executor = _prepare(request, reporter)
-        guards.install(Path(request.folder), _input_names(request))
-        confine(guards.readable_folders(), [Path(request.folder)])
+        readable = [*guards.readable_folders(), payloads]
+        guards.install(folder, readable, _input_names(request))
+        confine(readable, [folder])
         executor.run()
     except AnsibleError as error:
         _fail(request, reporter, f"{_place(error)}{error}")

@@ -73,6 +73,6 @@ class BakedImages:
             container,
             repository=self._repository,
             tag=key,
-            pause=False,
+            pause=True,  # costs nothing, and no file is caught half written
             changes=[f'LABEL {emptied} {labels.IMAGE_KEY}="{key}"'],
         )

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 THREADS = 16
 """Calls at once: an engine serialises most of its work, so that more only wait inside it."""
+
+_ANY_VERSION = "1.41"
+"""Only to ask which version of the API the engine speaks."""
 
 _FULL = ("no space left", "cannot allocate memory", "disk quota exceeded", "not enough space", "too many open files")
 _BUSY = (
@@ -118,8 +121,10 @@ def connect(url: str, timeout: int) -> APIClient:
     from docker import APIClient
 
     _knock(url, timeout)
-    with errors_as_ours(url):
-        return APIClient(base_url=url, version="auto", timeout=timeout)
+    # The SDK's own "auto" leaves its socket open when the engine goes away meanwhile.
+    with errors_as_ours(url), closing(APIClient(base_url=url, version=_ANY_VERSION, timeout=timeout)) as asking:
+        spoken = asking.version(api_version=False)["ApiVersion"]
+    return APIClient(base_url=url, version=spoken, timeout=timeout)
 
 
 def _knock(url: str, timeout: int) -> None:

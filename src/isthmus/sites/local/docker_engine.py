@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from isthmus.sites.local.locks import exclusive, state_folder
 
 START_SECONDS = 60.0
 """How long an engine may take until it answers."""
+
+MOMENT_SECONDS = 5.0
+"""How long another engine may take to answer when the one that we started ended."""
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _ADVICE = (
@@ -73,11 +77,11 @@ def start(engine: Engine, progress: Callable[[str], None]) -> None:
     """Start an engine and wait until it answers; raises :class:`Temporary` with its last words if it does not."""
     progress(f"starting {engine.name}")
     begun = time.monotonic()
-    by_systemd = Path("/run/systemd/system").is_dir()
-    last = _start_by_systemd(engine) if by_systemd else _start_by_hand(engine)
+    launch = _start_by_systemd(engine) if Path("/run/systemd/system").is_dir() else _start_by_hand(engine)
     while not answers(engine.socket):
-        if time.monotonic() > begun + START_SECONDS:
-            raise Temporary(f"{engine.name} does not answer at {engine.socket}: {last()}", delay=10.0)
+        # One that ended may have given way to another that is just starting, so it is given a moment.
+        if time.monotonic() > begun + (MOMENT_SECONDS if launch.ended() else START_SECONDS):
+            raise Temporary(f"{engine.name} does not answer at {engine.socket}: {launch.words()}", delay=10.0)
         time.sleep(0.1)
     progress(f"{engine.name} answers after {time.monotonic() - begun:.1f} s")
 
@@ -96,19 +100,26 @@ def _engine_at_hand(progress: Callable[[str], None]) -> Engine:
     return DOCKER
 
 
-def _start_by_systemd(engine: Engine) -> Callable[[], str]:
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """A start under way: whether it has failed already, and what it said last."""
+
+    ended: Callable[[], bool]
+    words: Callable[[], str]
+
+
+def _start_by_systemd(engine: Engine) -> _Launch:
     command = ["systemctl", "start", engine.unit]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_SECONDS * 2)
-    return lambda: last_words(done.stderr)
+    return _Launch(lambda: done.returncode != 0, lambda: last_words(done.stderr))
 
 
-def _start_by_hand(engine: Engine) -> Callable[[], str]:
+def _start_by_hand(engine: Engine) -> _Launch:
     """Start an engine that outlives us: a session of its own, its log among our state, none of our secrets."""
     log = state_folder() / f"{engine.program}.log"
-    socket = Path(engine.socket.removeprefix("unix://"))
-    socket.parent.mkdir(parents=True, exist_ok=True)
+    Path(engine.socket.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
-        subprocess.Popen(
+        process = subprocess.Popen(
             engine.command,
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -117,4 +128,8 @@ def _start_by_hand(engine: Engine) -> Callable[[], str]:
             env={name: value for name, value in os.environ.items() if name in _PASSED_ON},
             start_new_session=True,
         )
-    return lambda: f"{last_words(log.read_text(errors='replace'))} (see {log})"
+    # It is our child as long as we live, so somebody has to take note of its end.
+    threading.Thread(target=process.wait, name=f"wait-for-{engine.program}", daemon=True).start()
+    return _Launch(
+        lambda: process.poll() is not None, lambda: f"{last_words(log.read_text(errors='replace'))} (see {log})"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,9 +43,17 @@ class LocalDriver:
             return Status(False, str(error))
 
     async def prepare(self, progress: Callable[[str], None]) -> None:
-        """Start or install an engine where none answers, and make the machine image."""
-        await self._connection.run(docker_engine.ensure_running, self._connection.socket, progress)
-        await self._connection.run(self._base.ensure, progress)
+        """Start or install an engine where none answers, and make the machine image.
+
+        The work is done in threads; ``progress`` is called from the event loop.
+        """
+        loop = asyncio.get_running_loop()
+
+        def tell(line: str) -> None:
+            loop.call_soon_threadsafe(progress, line)
+
+        await self._connection.run(docker_engine.ensure_running, self._connection.socket, tell)
+        await self._connection.run(self._base.ensure, tell)
 
     async def close(self) -> None:
         """Let go of the engine."""

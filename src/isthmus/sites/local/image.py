@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -57,12 +59,19 @@ class MachineImage:
 
         progress(f"pulling machine image {source}")
         try:
-            self._connection.api.pull(source)
+            said = self._connection.api.pull(source)
         except APIError as error:
-            progress(f"no registry gave it ({error.explanation}); making it from Debian packages")
+            said = str(error.explanation or error)
+        # A pull that breaks off half way is no error to the SDK, so the image itself is looked for.
+        if not has_image(self._connection, source):
+            progress(f"no registry gave it ({last_words(said)}); making it from Debian packages")
             return False
+        self._name(source)
+        return True
+
+    def _name(self, image: str) -> None:
         repository, _, tag = self.reference.rpartition(":")
-        return bool(self._connection.api.tag(source, repository, tag))
+        self._connection.api.tag(image, repository, tag)
 
     def _build(self, progress: Callable[[str], None]) -> None:
         begun = time.monotonic()
@@ -77,10 +86,9 @@ class MachineImage:
         # An iterator, since the SDK announces chunks and then sends a plain file without them.
         chunks = iter(partial(archive.read, 2**20), b"")
         answer = self._connection.api.import_image_from_stream(chunks, changes=_SETTINGS)
-        image = str(json.loads(answer.strip().splitlines()[-1])["status"])
         # Podman does not keep the tag that an import asks for, so it is given afterwards.
-        repository, _, tag = self.reference.rpartition(":")
-        self._connection.api.tag(image, repository, tag)
+        image = str(json.loads(answer.strip().splitlines()[-1])["status"])
+        self._name(image)
 
 
 def has_image(connection: Connection, reference: str) -> bool:
@@ -111,12 +119,18 @@ def ensure_builder(progress: Callable[[str], None]) -> None:
 def bootstrap(suite: str, mirror: Mirror | None, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
     """The file system of the machine image as a tar stream; raises :class:`Temporary` when mmdebstrap fails."""
     with tempfile.TemporaryDirectory(prefix="isthmus-image-") as folder:
+        # apt gives up its privileges to download, and must still get into the folder.
+        Path(folder).chmod(0o755)
         overlay, archive, log = (Path(folder) / name for name in ("overlay.tar", "image.tar", "log"))
         overlay.write_bytes(recipe.overlay())
         command = bootstrap_command(suite, mirror, overlay, archive)
+        environment = os.environ | {"TMPDIR": folder}
         with log.open("wb") as out:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        _follow(process, log, progress)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
+        try:
+            _follow(process, log, progress)
+        finally:
+            _end(process)
         if process.returncode:
             raise Temporary(f"mmdebstrap failed: {last_words(log.read_text(errors='replace'))}", delay=30.0)
         with archive.open("rb") as stream:
@@ -144,15 +158,22 @@ def bootstrap_command(suite: str, mirror: Mirror | None, overlay: Path, archive:
 def _follow(process: subprocess.Popen[bytes], log: Path, progress: Callable[[str], None]) -> None:
     """Pass on what mmdebstrap says of its steps until it ends or has had its time."""
     told, end = 0, time.monotonic() + BUILD_SECONDS
-    while True:
-        try:
+    while time.monotonic() < end:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            if time.monotonic() > end:
-                process.kill()
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("I: ")]
         for line in lines[told:]:
             progress(line.removeprefix("I: "))
         told = len(lines)
         if process.returncode is not None:
             return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what still runs, so that it can tidy up; kill it when it does not."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
