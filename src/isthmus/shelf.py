@@ -10,7 +10,7 @@ from isthmus.library import Library
 from isthmus.sites.errors import Permanent
 from isthmus.store import Store, deployments
 from isthmus.store.deployments import Deployment
-from isthmus.tosca import Bundle
+from isthmus.tosca import Bundle, BundleError
 
 
 class Shelf:
@@ -32,6 +32,6 @@ class Shelf:
         """What a deployment's template means; raises :class:`Permanent` when it no longer loads."""
         try:
             template = self.library.load(self.bundle(row), row.inputs)
-        except Invalid as error:
+        except (Invalid, BundleError) as error:
             raise Permanent(f"its template does not load: {error}") from error
         return Loaded(template.topology, template.bundle.files)

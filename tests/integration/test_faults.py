@@ -171,7 +171,8 @@ async def test_a_refusal_for_good_waits_for_a_person(tmp_path: Path) -> None:
         scene.world.set_fault(Fault("create_machine", Kind.PERMANENT, times=1, message="your account is blocked"))
         await scene.deploy()
         found = await scene.reached("app", "failed")
-        assert found.reason.startswith("machine ") and found.reason.endswith("]: your account is blocked")
+        assert found.reason.startswith("machine ")
+        assert found.reason.endswith("]: your account is blocked")
         await scene.runtime.service.resume(LOCAL, "app")
         await scene.reached("app", "running")
         assert audit(scene.world) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -53,7 +54,8 @@ class TemplateBody(_Body):
             return Source(catalogue=self.catalogue)
         if self.archive is not None:
             return Source(bundle=_unpack(_decode(self.archive, "template.archive")))
-        return Source(bundle=Bundle(self.main or "", {p: _content(p, c) for p, c in (self.files or {}).items()}))
+        files = {p: _content(p, c) for p, c in (self.files or {}).items()}
+        return Source(bundle=_bundle(lambda: Bundle.from_files(self.main or "", files)))
 
 
 class ValidateBody(_Body):
@@ -149,11 +151,15 @@ def _at_body(error: ValidationError, place: str) -> RequestValidationError:
 
 
 def _unpack(content: bytes) -> Bundle:
+    return _bundle(lambda: Bundle.from_zip(content))
+
+
+def _bundle(make: Callable[[], Bundle]) -> Bundle:
     try:
-        return Bundle.from_zip(content)
+        return make()
     except BundleError as error:
         raise Invalid(
-            "The archive cannot be read as a template.", diagnostics=views(error.diagnostics), code="template"
+            "What was sent cannot be read as a template.", diagnostics=views(error.diagnostics), code="template"
         ) from None
 
 

@@ -140,9 +140,10 @@ def show_plan(plan: Json) -> None:
         if offer["refusal"] and not any(o["node"] == offer["node"] for o in chosen):
             say(f"{offer['node']}: {offer['site']} cannot: {offer['refusal']}")
     if not plan["actions"]:
-        say("Nothing to do.")
+        say("Nothing to do." if chosen or not plan["offers"] else "No site fits.")
         return
-    say()
+    if plan["offers"]:
+        say()
     table(["ACTION", "WHAT", "WHY"], [[a["verb"], a["what"], a["why"]] for a in plan["actions"]])
     price = f"; {plan['price']:.2f} {plan['currency']} an hour" if plan["price"] else ""
     say(f"\n{len(plan['actions'])} actions{price}.")

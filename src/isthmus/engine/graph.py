@@ -31,12 +31,14 @@ async def run_plan(
     ending = Ending()
     waiting = {a.id: a for a in plan.actions}
     settled: set[str] = set()
+    lost: set[str] = set()
     running: dict[asyncio.Task[None], Action] = {}
     bell = asyncio.ensure_future(interrupt.wait())
     try:
         while waiting or running:
             if not interrupt.is_set():
-                for action in [a for a in waiting.values() if settled.issuperset(a.after)]:
+                _lose(waiting, lost)
+                for action in [a for a in waiting.values() if _is_ready(a, settled, lost)]:
                     if len(running) < at_once:
                         del waiting[action.id]
                         running[asyncio.ensure_future(perform(action))] = action
@@ -47,7 +49,7 @@ async def run_plan(
                 ending.interrupted = True
                 _cancel_operations(running)
             for task in [t for t in running if t.done()]:
-                _settle(task, running.pop(task), settled, ending)
+                _settle(task, running.pop(task), settled, lost, ending)
     finally:
         bell.cancel()
         await _end_all(running)
@@ -55,7 +57,19 @@ async def run_plan(
     return ending
 
 
-def _settle(task: asyncio.Task[None], action: Action, settled: set[str], ending: Ending) -> None:
+def _is_ready(action: Action, settled: set[str], lost: set[str]) -> bool:
+    return settled.issuperset(action.after) and all(i in settled or i in lost for i in action.eventually)
+
+
+def _lose(waiting: dict[str, Action], lost: set[str]) -> None:
+    """Take out what can no longer happen, since something that it waits for has failed."""
+    while lost and (gone := [a.id for a in waiting.values() if not lost.isdisjoint(a.after)]):
+        for id_ in gone:
+            lost.add(id_)
+            del waiting[id_]
+
+
+def _settle(task: asyncio.Task[None], action: Action, settled: set[str], lost: set[str], ending: Ending) -> None:
     if task.cancelled():
         return
     error = task.exception()
@@ -63,6 +77,7 @@ def _settle(task: asyncio.Task[None], action: Action, settled: set[str], ending:
         raise error
     if error is not None and not action.optional:
         ending.failures[action.id] = error
+        lost.add(action.id)
     else:
         settled.add(action.id)
 

@@ -7,9 +7,11 @@ function; only the desired state differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from heapq import heapify, heappop, heappush
+from itertools import takewhile
 
 from isthmus.engine.scope import Scope, is_independent, operation_references, run_with
 from isthmus.engine.state import (
@@ -48,7 +50,8 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One idempotent step. ``after`` names the actions that must have ended well before it begins.
+    """One idempotent step. ``after`` names the actions that must have ended well before it begins,
+    ``eventually`` those that must have ended, well or not, or become impossible.
 
     An ``optional`` action may fail without failing the plan: what is on its way out, or only saves
     time later. ``instances`` are machines, except for a network or volume, where they are its own.
@@ -64,6 +67,7 @@ class Action:
     operation: str | None = None
     image: str | None = None
     optional: bool = False
+    eventually: tuple[str, ...] = ()
 
     @property
     def what(self) -> str:
@@ -103,30 +107,56 @@ class _Planner:
         self.observed = observed
         self.topology = desired.topology
         self.actions: dict[str, Action] = {}
+        self.covers: dict[str, frozenset[Key]] = {}
         self.needs = _needs(self.topology)
         self.software = _in_dependency_order(self.topology, self.needs)
+        self.installs = self._installs()
         self.saving: dict[str, Key] = {}
+        self.remade: dict[Key, str] = {}
+        self.stops: list[str] = []
+        self.ends: dict[str, list[str]] = {}
 
     def plan(self) -> tuple[Action, ...]:
         kept = set() if self.desired.power is Power.ABSENT else {key for _, key in self.desired.machines()}
         leaving = [r for k, r in self.observed.resources.items() if r.kind is NodeKind.MACHINE and k not in kept]
-        self._take_down(leaving)
+        self._take_down(leaving, self._farewell())
         if self.desired.power is Power.RUNNING:
             self._make_up()
         elif self.desired.power is Power.STOPPED:
-            self._stop_all()
+            self._stop_machines()
         self._remove(leaving)
         return tuple(_topological(self.actions))
 
     # -- up ---------------------------------------------------------------------------------
 
     def _make_up(self) -> None:
+        self.remade = {key: why for node, key in self.desired.machines() if (why := self._why_remake(node, key))}
+        self._take_down([self.observed.resources[k] for k in self.remade], "its machine is made anew")
+        self.stops = [a.id for a in self.actions.values() if a.verb is Verb.STOP and a.target is Target.OPERATION]
         self._make_network()
         for node, key in self.desired.machines():
             self._make_machine(node, key)
         self._plan_images()
+        installed = {n.name: self._run_up(n, [o for o in n.staged(*UP) if is_independent(o)]) for n in self.software}
+        self._save_images()
         for node in self.software:
-            self._run_up(node)
+            last = self._run_up(node, [o for o in node.staged(*UP) if not is_independent(o)])
+            around = _ends_around(node.name, self.needs, self.ends)
+            self.ends[node.name] = last or around + installed[node.name]
+
+    def _why_remake(self, node: Node, key: Key) -> str:
+        """Why a machine that is there must be made anew; empty when it may stay."""
+        found = self.observed.get(key)
+        if found is None or found.health is Health.MISSING:
+            return ""
+        if found.health is Health.ERROR:
+            return "it is broken"
+        if self.desired.network and self.observed.running(Key(NETWORK)) is None:
+            return "its network is gone"
+        for volume in volume_mounts(self.topology, node):
+            if self.observed.running(Key(volume, key.index)) is None and volume in found.spec.get("mounts", {}):
+                return f"its volume {volume} is gone"
+        return _difference(found, machine_spec(self.topology, node))
 
     def _make_network(self) -> None:
         key = Key(NETWORK)
@@ -134,25 +164,25 @@ class _Planner:
             self._add(Verb.CREATE, Target.NETWORK, NETWORK, (key,), "machines of this deployment share it")
 
     def _make_machine(self, node: Node, key: Key) -> None:
-        found, spec = self.observed.get(key), machine_spec(self.topology, node)
+        found = self.observed.get(key)
         health = found.health if found else Health.MISSING
-        changed = _difference(found, spec) if found and health is not Health.MISSING else ""
-        after = [
-            self._id(Verb.CREATE, Target.NETWORK, NETWORK, (Key(NETWORK),)),
-            *self._make_volumes(node, key),
-        ]
-        if health is Health.ERROR or changed:
-            after.append(self._add(Verb.DELETE, Target.MACHINE, node.name, (key,), changed or "it is broken"))
+        after = [self._id(Verb.CREATE, Target.NETWORK, NETWORK, (Key(NETWORK),)), *self._make_volumes(node, key)]
+        if key in self.remade:
+            down = self._operations_on(key)
+            after.append(self._add(Verb.DELETE, Target.MACHINE, node.name, (key,), self.remade[key], eventually=down))
         elif health is Health.RUNNING:
             return
-        if health is Health.STOPPED and not changed:
+        elif health is Health.STOPPED:
             self._add(Verb.START, Target.MACHINE, node.name, (key,), "it is stopped", after)
             return
         image = self.desired.bake_keys.get(node.name)
         image = image if image in self.desired.baked else None
-        why = {Health.PENDING: "it does not answer yet", Health.ERROR: "in place of the broken one"}
-        reason = "in place of the old one" if changed else why.get(health, "it is gone" if found else "it is not there")
-        self._add(Verb.CREATE, Target.MACHINE, node.name, (key,), reason, after, image=image)
+        pending = "it does not answer yet" if health is Health.PENDING else "it is gone" if found else "it is not there"
+        why = "in place of the old one" if key in self.remade else pending
+        self._add(Verb.CREATE, Target.MACHINE, node.name, (key,), why, after, image=image)
+
+    def _operations_on(self, key: Key) -> list[str]:
+        return [a.id for a in self.actions.values() if a.target is Target.OPERATION and key in self.covers[a.id]]
 
     def _make_volumes(self, node: Node, key: Key) -> Iterator[str]:
         for volume in volume_mounts(self.topology, node):
@@ -161,15 +191,26 @@ class _Planner:
                 yield self._add(Verb.CREATE, Target.VOLUME, volume, (own,), f"{key} mounts it")
 
     def _plan_images(self) -> None:
-        """Keep the first fresh machine of a node as an image once what it installs is installed."""
+        """Choose the fresh machine of each node that becomes an image, between what it installs and the rest."""
         for node, key in self.desired.machines():
             bake_key = self.desired.bake_keys.get(node.name)
-            create = self.actions.get(self._id(Verb.CREATE, Target.MACHINE, node.name, (key,)))
-            if bake_key and bake_key not in self.desired.baked and create and node.name not in self.saving:
+            create = self._id(Verb.CREATE, Target.MACHINE, node.name, (key,))
+            found = self.observed.get(key)
+            fresh = create in self.actions and (key in self.remade or found is None or not found.done)
+            if bake_key and bake_key not in self.desired.baked and fresh and node.name not in self.saving:
                 self.saving[node.name] = key
 
-    def _run_up(self, node: Node) -> None:
-        for operation in node.staged(*UP):
+    def _save_images(self) -> None:
+        """Plan the images, each after all that is installed on its machine."""
+        for name, key in self.saving.items():
+            after = [self._operation_id(*install) for install in self.installs.get(name, ())]
+            self._add(Verb.CREATE, Target.IMAGE, name, (key,), "the next one starts from it", after,
+                      image=self.desired.bake_keys[name], optional=True)  # fmt: skip
+
+    def _run_up(self, node: Node, operations: Iterable[Operation]) -> list[str]:
+        """Plan those of a node's operations that must run somewhere; answers the last one."""
+        last: list[str] = []
+        for operation in operations:
             host = self.topology.host_of(operation.on)
             if host is None:
                 continue
@@ -177,16 +218,26 @@ class _Planner:
             if reasons:
                 why = "; ".join(dict.fromkeys(reasons.values()))
                 after = self._before(node, operation, host, tuple(reasons))
-                self._add(Verb.CONFIGURE, Target.OPERATION, node.name, tuple(reasons), why, after, operation.name)
-                self._save_after(node, operation, host)
+                last = [
+                    self._add(Verb.CONFIGURE, Target.OPERATION, node.name, tuple(reasons), why, after, operation.name)
+                ]
+        return last
+
+    def _installs(self) -> Mapping[str, list[tuple[str, str]]]:
+        """For each machine node, the operations that may go into its image, in the order in which they run."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for node in self.software:
+            for operation in node.staged(Stage.CREATE):
+                if is_independent(operation) and (host := self.topology.host_of(operation.on)):
+                    found.setdefault(host.name, []).append((node.name, operation.name))
+        return found
 
     def _save_after(self, node: Node, operation: Operation, host: Node) -> None:
         """Plan the image right after the last operation that goes into it."""
         key = self.saving.get(host.name)
-        last = [(n.name, o.name) for n in self.software for o in n.staged(Stage.CREATE)
-                if is_independent(o) and self.topology.host_of(o.on) == host][-1:]  # fmt: skip
+        last = self.installs.get(host.name, [])[-1:]
         if key is not None and last == [(node.name, operation.name)]:
-            after = [self._operation_id(node, operation)]
+            after = [self._operation_id(node.name, operation.name)]
             self._add(Verb.CREATE, Target.IMAGE, host.name, (key,), "the next one starts from it", after,
                       image=self.desired.bake_keys[host.name], optional=True)  # fmt: skip
 
@@ -194,15 +245,14 @@ class _Planner:
         """Why an operation must run on an instance; empty when it need not."""
         machine = self.observed.get(key)
         if self._id(Verb.CREATE, Target.MACHINE, key.node, (key,)) in self.actions:
-            fresh = machine is None or machine.health is not Health.PENDING
+            fresh = key in self.remade or machine is None or machine.health is not Health.PENDING
             image = self.actions[self._id(Verb.CREATE, Target.MACHINE, key.node, (key,))].image
             if fresh:
                 return "" if image and is_independent(operation) else "the machine is new"
         for earlier in node.staged(*UP):
             if earlier.name == operation.name:
                 break
-            planned = self.actions.get(self._operation_id(node, earlier))
-            if planned and key in planned.instances:
+            if key in self.covers.get(self._operation_id(node.name, earlier.name), ()):
                 return f"it follows {earlier.name.partition('.')[2]}"
         if operation.stage is Stage.START and self._id(Verb.START, Target.MACHINE, key.node, (key,)) in self.actions:
             return "the machine starts"
@@ -219,24 +269,18 @@ class _Planner:
         return f"{', '.join(changed)} changed" if changed else "its implementation changed"
 
     def _before(self, node: Node, operation: Operation, host: Node, keys: tuple[Key, ...]) -> list[str]:
-        """What must have ended before an operation runs."""
+        """What must have ended before an operation runs; of a chain its last action stands for all."""
         before = [i for k in keys for i in self._machine_ids(k)]
-        independent = is_independent(operation)
-        for other in self.software:
-            same = other.name == node.name
-            for earlier in other.staged(*UP):
-                if same and earlier.name == operation.name:
-                    break
-                alongside = is_independent(earlier) and self.topology.host_of(earlier.on) == host
-                if same or (alongside if independent else other.name in self.needs[node.name]):
-                    before.append(self._operation_id(other, earlier))
-            if same:
-                break
-        if not independent:
-            before += self._needed_machines(operation)
-            before += [a.id for a in self.actions.values() if a.target is Target.IMAGE and a.instances[0] in keys]
-            before += [a.id for a in self.actions.values() if a.verb is Verb.STOP and a.target is Target.OPERATION]
-        return before
+        earlier = takewhile(lambda o: o.name != operation.name, node.staged(*UP))
+        before += [self._operation_id(node.name, o.name) for o in earlier]
+        if is_independent(operation):
+            alongside = takewhile(lambda install: install[0] != node.name, self.installs[host.name])
+            return before + [self._operation_id(*install) for install in alongside]
+        before += _ends_around(node.name, self.needs, self.ends)
+        before += self._needed_machines(operation)
+        if (saved := self.saving.get(host.name)) in keys and saved is not None:
+            before.append(self._id(Verb.CREATE, Target.IMAGE, host.name, (saved,)))
+        return before + self.stops
 
     def _needed_machines(self, operation: Operation) -> Iterator[str]:
         for what in operation_references(operation):
@@ -252,38 +296,51 @@ class _Planner:
 
     # -- down -------------------------------------------------------------------------------
 
-    def _stop_all(self) -> None:
-        keys = [k for _, k in self.desired.machines() if self.observed.running(k)]
-        self._run_down(keys, (Stage.STOP,), "the deployment stops")
+    def _stop_machines(self) -> None:
+        waits: dict[Key, list[str]] = {}
+        for action in self.actions.values():
+            for key in action.instances if action.target is Target.OPERATION else ():
+                waits.setdefault(key, []).append(action.id)
         for key in [k for _, k in self.desired.machines() if self._is_up(k)]:
-            after = [a.id for a in self.actions.values() if a.target is Target.OPERATION and key in a.instances]
-            self._add(Verb.STOP, Target.MACHINE, key.node, (key,), "the deployment stops", after)
+            self._add(Verb.STOP, Target.MACHINE, key.node, (key,), "the deployment stops", waits.get(key, ()))
 
     def _is_up(self, key: Key) -> bool:
         found = self.observed.get(key)
-        return found is not None and found.health in (Health.RUNNING, Health.PENDING)
+        return found is not None and found.health in (Health.RUNNING, Health.PENDING, Health.ERROR)
 
     def _take_down(self, leaving: Iterable[Resource]) -> None:
-        alive = [r.key for r in leaving if r.health is Health.RUNNING and r.key.node in self.topology.nodes]
-        self._run_down(alive, (Stage.STOP, Stage.DELETE), self._farewell())
+        """The way down of what leaves and, when the whole deployment stops, of what stays."""
+        alive = (r.key for r in leaving if r.health is Health.RUNNING and r.key.node in self.topology.nodes)
+        why = dict.fromkeys(alive, self._farewell())
+        gone = frozenset(why)
+        if self.desired.power is Power.STOPPED:
+            staying = (k for _, k in self.desired.machines() if self.observed.running(k))
+            why |= dict.fromkeys(staying, "the deployment stops")
+        self._run_down(why, gone)
 
     def _farewell(self) -> str:
         return "the deployment is deleted" if self.desired.power is Power.ABSENT else "it is no longer wanted"
 
-    def _run_down(self, keys: Iterable[Key], stages: tuple[Stage, ...], why: str) -> None:
-        """The operations of the way down, those that others depend on last."""
-        keys = list(keys)
-        later: dict[str, list[str]] = {}
+    def _run_down(self, why: Mapping[Key, str], gone: frozenset[Key]) -> None:
+        """The operations of the way down on the machines in ``why``, those that others depend on last.
+
+        Only the machines in ``gone`` run those that delete.
+        """
+        there: dict[str, list[Key]] = {}
+        for key in why:
+            there.setdefault(key.node, []).append(key)
+        dependents, ends = _turned(self.needs), dict[str, list[str]]()
         for node in reversed(self.software):
-            previous: list[str] = [i for n, ids in later.items() if node.name in self.needs[n] for i in ids]
-            for operation in node.staged(*stages):
-                host = self.topology.host_of(operation.on)
-                on = tuple(k for k in keys if host and k.node == host.name and self._has_run(node, operation, k))
+            previous = _ends_around(node.name, dependents, ends)
+            for operation in node.staged(Stage.STOP, Stage.DELETE):
+                host, stops = self.topology.host_of(operation.on), operation.stage is Stage.STOP
+                asked = [k for k in (there.get(host.name, ()) if host else ()) if stops or k in gone]
+                on = tuple(k for k in asked if self._has_run(node, operation, k))
                 if on:
-                    verb = Verb.STOP if operation.stage is Stage.STOP else Verb.DELETE
-                    id_ = self._add(verb, Target.OPERATION, node.name, on, why, previous, operation.name, optional=True)
-                    previous = [id_]
-                    later.setdefault(node.name, []).append(id_)
+                    verb, reasons = Verb.STOP if stops else Verb.DELETE, "; ".join(dict.fromkeys(why[k] for k in on))
+                    previous = [self._add(verb, Target.OPERATION, node.name, on, reasons, previous, operation.name,
+                                          optional=True)]  # fmt: skip
+            ends[node.name] = previous
 
     def _has_run(self, node: Node, down: Operation, key: Key) -> bool:
         """Whether a node came up on an instance and has not yet been taken down by this operation."""
@@ -291,11 +348,13 @@ class _Planner:
         return (node.name, down.name) not in done and any((node.name, o.name) in done for o in node.staged(*UP))
 
     def _remove(self, leaving: Iterable[Resource]) -> None:
+        operations = [a for a in self.actions.values() if a.target is Target.OPERATION]
+        followed = {i for a in operations for i in a.after}
+        after = [a.id for a in operations if a.id not in followed]
         for resource in leaving:
             key = resource.key
             why = "it is gone; forget it" if resource.health is Health.MISSING else self._farewell()
-            after = [a.id for a in self.actions.values() if a.target is Target.OPERATION]
-            self._add(Verb.DELETE, Target.MACHINE, key.node, (key,), why, after)
+            self._add(Verb.DELETE, Target.MACHINE, key.node, (key,), why, eventually=after)
         self._remove_volumes()
         network = self.observed.get(Key(NETWORK))
         if network is not None and self.desired.power is Power.ABSENT:
@@ -315,11 +374,15 @@ class _Planner:
 
     def _add(self, verb: Verb, target: Target, node: str, instances: tuple[Key, ...], why: str,
              after: Iterable[str] = (), operation: str | None = None, *, image: str | None = None,
-             optional: bool = False) -> str:  # fmt: skip
-        """Add an action; names in ``after`` that are not in the plan fall away."""
+             optional: bool = False, eventually: Iterable[str] = ()) -> str:  # fmt: skip
+        """Add an action, or more instances to one; names of others that are not in the plan fall away."""
         id_ = self._id(verb, target, node, instances, operation)
-        waits = tuple(i for i in dict.fromkeys(after) if i in self.actions)
-        self.actions[id_] = Action(id_, verb, target, node, instances, why, waits, operation, image, optional)
+        waits, ends = (tuple(i for i in dict.fromkeys(ids) if i in self.actions) for ids in (after, eventually))
+        if (same := self.actions.get(id_)) is not None:
+            instances = tuple(dict.fromkeys((*same.instances, *instances)))
+            waits = tuple(dict.fromkeys((*same.after, *waits)))
+        self.actions[id_] = Action(id_, verb, target, node, instances, why, waits, operation, image, optional, ends)
+        self.covers[id_] = frozenset(instances)
         return id_
 
     @staticmethod
@@ -328,8 +391,8 @@ class _Planner:
             return f"{verb}:{node}.{operation}"
         return f"{verb}:{target}:{','.join(map(str, instances)) if target is not Target.NETWORK else node}"
 
-    def _operation_id(self, node: Node, operation: Operation) -> str:
-        return self._id(Verb.CONFIGURE, Target.OPERATION, node.name, (), operation.name)
+    def _operation_id(self, node: str, operation: str) -> str:
+        return self._id(Verb.CONFIGURE, Target.OPERATION, node, (), operation)
 
 
 def _difference(found: Resource, spec: Mapping[str, object]) -> str:
@@ -339,49 +402,79 @@ def _difference(found: Resource, spec: Mapping[str, object]) -> str:
     return f"{', '.join(names)} changed" if names else ""
 
 
-def _needs(topology: Topology) -> Mapping[str, frozenset[str]]:
-    """For each software node, all others that must be up before its own configuration runs."""
-    direct: dict[str, set[str]] = {}
+Graph = Mapping[str, Sequence[str]]
+"""Names of software nodes, each with those that it leads to."""
+
+
+def _needs(topology: Topology) -> Graph:
+    """For each software node, those that must be up before its own configuration runs."""
+    needs = {}
     for node in topology.of_kind(NodeKind.SOFTWARE):
-        targets = {r.target for r in node.requirements}
+        targets = [r.target for r in node.requirements]
         for operation in node.staged(*UP):
-            asked = [w for w in operation_references(operation) if isinstance(w, Reference)]
-            targets.update(w.node for w in asked)
-        direct[node.name] = {t for t in targets if t != node.name and topology.nodes[t].kind is NodeKind.SOFTWARE}
-    return {name: _closure(name, direct) for name in direct}
+            targets += [w.node for w in operation_references(operation) if isinstance(w, Reference)]
+        others = [t for t in dict.fromkeys(targets) if topology.nodes[t].kind is NodeKind.SOFTWARE]
+        needs[node.name] = [t for t in others if t != node.name]
+    return needs
 
 
-def _closure(name: str, direct: Mapping[str, set[str]]) -> frozenset[str]:
-    found: set[str] = set()
-    waiting = [*direct[name]]
+def _turned(graph: Graph) -> Graph:
+    """The graph with every edge the other way round."""
+    turned: dict[str, list[str]] = {name: [] for name in graph}
+    for name, others in graph.items():
+        for other in others:
+            turned[other].append(name)
+    return turned
+
+
+def _ends_around(name: str, graph: Graph, ends: Mapping[str, list[str]]) -> list[str]:
+    """The actions that end the work on what ``name`` leads to.
+
+    ``ends`` answers for a whole branch, so no further than to the first node that has some: of a chain of
+    a thousand nodes, each knows one neighbour.
+    """
+    found: dict[str, None] = {}
+    seen, waiting = {name}, [*graph[name]]
     while waiting:
         other = waiting.pop()
-        if other not in found:
-            found.add(other)
-            waiting.extend(direct[other])
-    return frozenset(found - {name})
+        if other in seen:
+            continue
+        seen.add(other)
+        if other in ends:
+            found.update(dict.fromkeys(ends[other]))
+        else:  # it comes later, as in a circle
+            waiting.extend(graph[other])
+    return list(found)
 
 
-def _in_dependency_order(topology: Topology, needs: Mapping[str, frozenset[str]]) -> list[Node]:
-    """The software nodes, each after those that it needs; the template's order otherwise."""
-    ordered: list[Node] = []
-    placed: set[str] = set()
-    waiting = list(topology.of_kind(NodeKind.SOFTWARE))
-    while waiting:
-        node = next((n for n in waiting if needs[n.name] <= placed), waiting[0])
-        waiting.remove(node)
-        placed.add(node.name)
-        ordered.append(node)
-    return ordered
+def _in_dependency_order(topology: Topology, needs: Graph) -> list[Node]:
+    """The software nodes, each after those that it needs; the template's order otherwise, and in a circle."""
+    nodes = list(topology.of_kind(NodeKind.SOFTWARE))
+    place = {node.name: i for i, node in enumerate(nodes)}
+    open_needs = {name: len(others) for name, others in needs.items()}
+    dependents = _turned(needs)
+    ready = [place[name] for name, count in open_needs.items() if count == 0]
+    heapify(ready)
+    ordered: dict[int, Node] = {}
+    remaining = iter(range(len(nodes)))
+    while len(ordered) < len(nodes):
+        index = heappop(ready) if ready else next(i for i in remaining if i not in ordered)
+        if index in ordered:
+            continue
+        ordered[index] = nodes[index]
+        for dependent in dependents[nodes[index].name]:
+            open_needs[dependent] -= 1
+            if open_needs[dependent] == 0:
+                heappush(ready, place[dependent])
+    return list(ordered.values())
 
 
-def _topological(actions: Mapping[str, Action]) -> Iterator[Action]:
-    """The actions, each after those that it waits for, otherwise in the order in which they were added."""
-    placed: set[str] = set()
-    waiting = dict(actions)
-    while waiting:
-        ready = [a for a in waiting.values() if placed.issuperset(a.after)]
-        for action in ready:
-            yield action
-            placed.add(action.id)
-            del waiting[action.id]
+def _topological(actions: Mapping[str, Action]) -> list[Action]:
+    """The actions by the longest way that leads to them, then in the order in which they were added.
+
+    Each was added after those that it waits for.
+    """
+    depth: dict[str, int] = {}
+    for action in actions.values():
+        depth[action.id] = max((depth[i] + 1 for i in (*action.after, *action.eventually)), default=0)
+    return sorted(actions.values(), key=lambda a: depth[a.id])

@@ -71,6 +71,20 @@ class Bundle:
         _raise(problems)
         return cls(main, {p: c for p, c in files.items() if p != META})
 
+    @classmethod
+    def from_files(cls, main: str, files: Mapping[str, bytes]) -> Bundle:
+        """A bundle of files that somebody sent one by one; raises :class:`BundleError` as :meth:`from_zip` would."""
+        problems = Problems()
+        if len(files) > MAX_FILES:
+            problems.error("too-large", f"there are {len(files):,} files, and there may be {MAX_FILES:,}")
+        if sum(map(len, files.values())) > MAX_UNPACKED:
+            problems.error("too-large", f"the files have more than {MAX_UNPACKED:,} bytes together")
+        for path in files:
+            if inside(path) != path:
+                problems.error("path-escape", f"there is a file called {path[:200]!r}")
+        _raise(problems)
+        return cls(main, {p: c for p, c in files.items() if p != META})
+
     def to_zip(self) -> bytes:
         """A CSAR with `TOSCA.meta`; equal bundles give equal bytes."""
         meta = f"TOSCA-Meta-File-Version: 1.1\nCSAR-Version: 1.1\nCreated-By: Isthmus\nEntry-Definitions: {self.main}\n"

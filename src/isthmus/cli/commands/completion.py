@@ -14,7 +14,9 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-def completion(shell: Annotated[Shell, typer.Argument(help="Which shell.")]) -> None:
+def completion(
+    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="Which shell: bash, zsh or fish.")],
+) -> None:
     """Print a completion script; in bash: source <(isthmus completion bash)"""
     from typer._completion_shared import get_completion_script
 

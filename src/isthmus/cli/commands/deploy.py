@@ -27,10 +27,10 @@ def deploy(
             metavar="TEMPLATE", help="A name of the catalogue, or the path of a file, folder or CSAR (./NAME)."
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Its name; made up if missing.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Its name; made up if missing.")] = None,
     pairs: Set = None,
     inputs: InputFile = None,
-    site: Annotated[str | None, typer.Option(help="Site to use; chosen if missing.")] = None,
+    site: Annotated[str | None, typer.Option(metavar="SITE", help="Site to use; chosen if missing.")] = None,
     yes: Yes = False,
     detach: Detach = False,
     resume: Annotated[

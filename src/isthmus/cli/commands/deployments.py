@@ -14,8 +14,8 @@ from isthmus.cli.output import emit, emit_line, note, on_terminal, say
 
 def list_(
     ctx: typer.Context,
-    phase: Annotated[str | None, typer.Option(help="Only those in this phase.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    phase: Annotated[str | None, typer.Option(metavar="PHASE", help="Only those in this phase.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """List deployments, the newest first."""
@@ -100,7 +100,9 @@ def delete(
     name: Name,
     yes: Yes = False,
     detach: Detach = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until all of it is gone; this is the default.")] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait", show_default=False, help="Wait until all of it is gone; this is the default.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Take a deployment down and remove all that was made for it."""

@@ -60,9 +60,13 @@ def _tell(file: str, found: Sequence[dict[str, Any]], verbose: bool) -> None:
     errors = sum(d["severity"] == "error" for d in found)
     warnings = len(found) - errors
     if errors:
-        note(f"{file}: {errors} errors, {warnings} warnings")
+        note(f"{file}: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
     else:
-        say(f"{file}: valid" + (f", {warnings} warnings" if warnings else ""))
+        say(f"{file}: valid" + (f", {_count(warnings, 'warning')}" if warnings else ""))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def plan(
@@ -71,10 +75,10 @@ def plan(
     existing: Annotated[
         str | None, typer.Option("--for", metavar="NAME", help="Plan a change of this deployment.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name that it would get.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name that it would get.")] = None,
     pairs: Set = None,
     inputs: InputFile = None,
-    site: Annotated[str | None, typer.Option(help="Site to use; chosen if missing.")] = None,
+    site: Annotated[str | None, typer.Option(metavar="SITE", help="Site to use; chosen if missing.")] = None,
     scale: Annotated[
         list[str] | None, typer.Option("--scale", metavar="NODE=N", help="With --for: instances of a node.")
     ] = None,

@@ -19,9 +19,14 @@ def memory(connection: Connection) -> int:
     return int(connection.info["MemTotal"])
 
 
-def free_memory(connection: Connection, meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    """Bytes of memory that programs could still take; None when the host is another or does not say."""
-    if not connection.is_here or not meminfo.is_file():
+def free_memory(connection: Connection) -> int | None:
+    """Bytes of memory that programs could still take; None when the engine's host is another or does not say."""
+    return available_memory() if connection.is_here else None
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes of memory that programs could still take on this machine; None where the kernel does not say."""
+    if not meminfo.is_file():
         return None
     lines = (line.split() for line in meminfo.read_text().splitlines())
     return next((int(fields[1]) * 1024 for fields in lines if fields[0] == "MemAvailable:"), None)
