@@ -73,7 +73,7 @@ def main() -> None:
         report.add(what, percentile([t[step] for t in ours], 0.5), "s", percentile([t[step] for t in hand], 0.5),
                    "by hand", "≤ 4 s")  # fmt: skip
     report.add("  of that from accepted to running", percentile([t["work"] for t in ours], 0.5), "s")
-    report.note('every round, to its first job: ' + ', '.join(f"{t['job']:.1f} s" for t in ours))
+    report.note("every round, to its first job: " + ", ".join(f"{t['job']:.1f} s" for t in ours))
     report.show(args.json)
 
 

@@ -7,14 +7,16 @@ linear, one above it grows faster than the topology. Reading the YAML alone is s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import yaml
 from common import Progress, Report, best_of, parse_arguments
 
 from isthmus import tosca
+from isthmus.engine.baking import bake_keys
 from isthmus.engine.plan import Plan, make_plan
-from isthmus.engine.state import Desired, Done, Health, Key, Observed, Resource, first_instances, machine_spec
+from isthmus.engine.state import Desired, Done, Health, Key, Observed, Power, Resource, first_instances, machine_spec
 from isthmus.engine.scope import Scope, run_with
 from isthmus.portrait import draw
 from isthmus.store.deployments import Deployment
@@ -151,10 +153,14 @@ def measure(shape: str, count: int, runs: int) -> dict[str, float]:
     took["yaml"], _ = best_of(runs, lambda: yaml.load(text, yaml.CSafeLoader))
     took["resolve"], topology = best_of(runs, lambda: resolve(text))
     desired = desire(topology)
+    images = {node.name: "image" for node in topology.of_kind(NodeKind.MACHINE)}
+    took["image keys"], _ = best_of(runs, lambda: bake_keys(topology, images))
     took["plan from nothing"], plan = best_of(runs, lambda: make_plan(desired, Observed()))
     observed = converge(desired)
     took["plan when converged"], rest = best_of(runs, lambda: make_plan(desired, observed))
     check(plan, rest)
+    gone = replace(desired, power=Power.ABSENT)
+    took["plan the end"], _ = best_of(runs, lambda: make_plan(gone, observed))
     rows, row = rows_of(observed), picture(desired)
     took["view"], _ = best_of(runs, lambda: draw(row, topology, rows, {}))
     return took
@@ -173,7 +179,7 @@ def main() -> None:
         found = {}
         for size in sizes:
             say(f"{shape}, {size} machines")
-            found[size] = measure(shape, size, 1 if args.quick or size >= 1000 else 5)
+            found[size] = measure(shape, size, 1 if args.quick else 3)
         for step in found[sizes[0]]:
             for before, size in zip(sizes, sizes[1:], strict=False):
                 report.add(f"{shape} {size}: {step}", found[size][step], "s", found[before][step], f"{before} machines",

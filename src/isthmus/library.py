@@ -98,6 +98,11 @@ def refuse_missing_files(template: Template) -> None:
         )
 
 
+def secret_inputs(template: Template, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """The secrets that a deployment's owner gives as inputs, by the names under which they are kept."""
+    return {f"input:{name}": str(inputs[name]) for name in template.secrets if inputs.get(name) is not None}
+
+
 def views(diagnostics: Sequence[Diagnostic]) -> tuple[DiagnosticView, ...]:
     """Diagnostics as they are shown."""
     return tuple(

@@ -17,8 +17,9 @@ from isthmus.sites.errors import SiteError
 from isthmus.sites.registry import capabilities
 from isthmus.store.deployments import Deployment
 from isthmus.store.resources import ResourceRow
-from isthmus.topology import Node, NodeKind, Offer, Topology
+from isthmus.topology import Node, NodeKind, Offer, Stage, Topology
 from isthmus.views import (
+    ENDED,
     AccessView,
     ActionView,
     DeploymentSummary,
@@ -86,7 +87,7 @@ def _node(
     if node.kind is NodeKind.SOFTWARE and machine is not None:
         mine = {r.index: r for r in rows if r.node == machine.name}
         indices = sorted({*mine, *row.instances.get(machine.name, ())})
-        instances = [_software(node, machine.name, i, mine.get(i), latest) for i in indices]
+        instances = [_software(node, i, mine.get(i), latest, row.phase) for i in indices]
     else:
         mine = {r.index: r for r in rows if r.node == node.name}
         indices = sorted({*mine, *row.instances.get(node.name, ())})
@@ -108,15 +109,18 @@ def _instance(node: str, index: int, row: ResourceRow | None) -> InstanceView:
     )  # fmt: skip
 
 
-def _software(
-    node: Node, machine: str, index: int, row: ResourceRow | None, latest: Mapping[str, Event]
-) -> InstanceView:
+VERBS = {Stage.STOP: "stop", Stage.DELETE: "delete"}
+"""The verbs of actions that run an operation, where it is not `configure`."""
+
+
+def _software(node: Node, index: int, row: ResourceRow | None, latest: Mapping[str, Event], phase: str) -> InstanceView:
     done = load_done(row.done) if row else {}
     operations = []
     for operation in node.operations:
         ran = (node.name, operation.name) in done
-        event = None if ran else latest.get(f"configure:{node.name}.{operation.name}")
-        kinds = {"action.started": "running", "action.retried": "running", "action.failed": "failed"}
+        event = None if ran else latest.get(f"{VERBS.get(operation.stage, 'configure')}:{node.name}.{operation.name}")
+        going = "waiting" if phase in ENDED else "running"
+        kinds = {"action.started": going, "action.retried": going, "action.failed": "failed"}
         state = "done" if ran else kinds.get(event.kind if event else "", "waiting")
         message = event.message if event and state == "failed" else ""
         operations.append(OperationView(operation.name, state, message))
@@ -157,19 +161,22 @@ async def plan_new(
     instances: Mapping[str, Sequence[int]],
     placed: Placement | NoPlace,
     sites: Sites,
+    owner: str,
 ) -> PlanView:
     """The plan of a deployment that does not exist yet."""
     counts = {n: len(i) for n, i in instances.items()}
     if isinstance(placed, NoPlace):
         return PlanView(name, None, _offers(placed), [], 0.0, "EUR", False)
     try:
-        desired = await desire(topology, instances, Power.RUNNING, sites.get(placed.site), placed.offers)
+        desired = await desire(topology, instances, Power.RUNNING, sites.get(placed.site), placed.offers, owner)
     except SiteError as error:
         raise Busy(f"{placed.site}: {error}") from error
     return _view(name, placed.site, make_plan(desired, Observed()), _offers(placed), placed.offers, counts)
 
 
-async def plan_existing(row: Deployment, topology: Topology, rows: Sequence[ResourceRow], sites: Sites) -> PlanView:
+async def plan_existing(
+    row: Deployment, topology: Topology, rows: Sequence[ResourceRow], sites: Sites, marks: Mapping[str, str]
+) -> PlanView:
     """The plan of a deployment as ``row`` desires it, from what is there now; nothing is touched."""
     site = row.placement["site"] if row.placement else None
     known = {n: Offer(**o) for n, o in row.placement["offers"].items()} if row.placement else {}
@@ -184,7 +191,7 @@ async def plan_existing(row: Deployment, topology: Topology, rows: Sequence[Reso
     if site is None:
         return PlanView(row.name, None, shown, [], 0.0, "EUR", True)
     try:
-        desired, observed = await look(row, sites.get(site), known, topology, rows)
+        desired, observed = await look(row, sites.get(site), known, topology, rows, marks)
     except SiteError as error:
         raise Busy(f"{site}: {error}") from error
     counts = {n: len(i) for n, i in row.instances.items()}

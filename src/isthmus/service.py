@@ -20,21 +20,22 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from isthmus import catalogue, portrait
+from isthmus.changes import carry_over, drop_changed_offers, refuse_odd_sizes, refuse_removals, rescale, scalable
 from isthmus.engine.placing import Sites, place
 from isthmus.engine.pulse import Pulse
 from isthmus.engine.reconcile import working_phase
-from isthmus.engine.state import Power, first_instances, machine_spec
-from isthmus.errors import Busy, Conflict, Invalid, NotFound, PreconditionFailed
+from isthmus.engine.state import Power, first_instances
+from isthmus.errors import Busy, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from isthmus.identity import Principal
 from isthmus.keys import make_key_pair
-from isthmus.library import Library, Source, Template, refuse_missing_files
+from isthmus.library import Library, Source, Template, refuse_missing_files, secret_inputs
 from isthmus.shelf import Shelf
 from isthmus.sites.contract import Images, lends
 from isthmus.sites.errors import SiteError
 from isthmus.store import Store, deployments, history, images, resources
 from isthmus.store.database import StoreUnavailable
 from isthmus.store.deployments import Deployment
-from isthmus.topology import Node, NodeKind, Topology, digest
+from isthmus.topology import Topology, digest
 from isthmus.tosca import Bundle
 from isthmus.views import (
     AccessView,
@@ -107,19 +108,21 @@ class Service:
         instances = first_instances(template.topology)
         counts = {node: len(indices) for node, indices in instances.items()}
         placed = await place(template.topology, counts, self.places, site, None)
-        return await portrait.plan_new(name, template.topology, instances, placed, self.places)
+        return await portrait.plan_new(
+            name, template.topology, instances, placed, self.places, f"{who.vo}/{who.subject}"
+        )
 
     async def plan_existing(
         self, who: Principal, ref: str, *, source: Source | None = None,
         inputs: Mapping[str, Any] | None = None, counts: Mapping[str, int] | None = None,
     ) -> PlanView:  # fmt: skip
         """What an update, a scaling, or just another look at a deployment would do; nothing is touched."""
-        row = await self._find(who, ref)
-        wanted = await self._wanted(row, Change(source, inputs, counts))
-        bundle = source.open() if source else await self._bundle(row)
-        template = await asyncio.to_thread(self.library.load, bundle, wanted.inputs)
-        rows = await self._in(lambda c: resources.of_deployment(c, row.id))
-        return await portrait.plan_existing(wanted, template.topology, rows, self.places)
+        row, change = await self._find(who, ref), Change(source, inputs, counts)
+        before, after = await self._load(row), await self._changed_template(row, change)
+        refuse_removals(before.topology, after.topology)
+        wanted = await self._wanted(row, change, before, after)
+        rows, marks = await self._in(lambda c: (resources.of_deployment(c, row.id), self.store.vault.marks(c, row.id)))
+        return await portrait.plan_existing(wanted, after.topology, rows, self.places, marks)
 
     # -- deployments ------------------------------------------------------------------------
 
@@ -130,16 +133,19 @@ class Service:
         """Accept a new deployment; says whether it is new or the one that this idempotency key made before."""
         template = await asyncio.to_thread(self._open, source, inputs)
         refuse_missing_files(template)
+        refuse_odd_sizes(template.topology)
         if site is not None and site not in self.places.names():
             raise Invalid(f"there is no site {site}", hint=f"There is {', '.join(self.places.names())}.")
-        request = digest([template.bundle.digest, name, inputs, site])
+        request = self.store.vault.fingerprint(digest([template.bundle.digest, name, inputs, site]))
         if idempotency_key is not None:
             made = await self._in(lambda c: deployments.find_by_key(c, who.vo, who.subject, idempotency_key))
             if made is not None:
                 return await self._repeat(who, made, request), False
         row = self._new_row(who, source, template, name, inputs, site, idempotency_key, request)
+        private, public = make_key_pair(row.name)
+        secrets = {"ssh-key": private, "ssh-key.pub": public, **secret_inputs(template, inputs)}
         try:
-            await self._write(lambda c: self._insert(c, row, template, inputs))
+            await self._write(lambda c: self._insert(c, row, template, secrets))
         except IntegrityError:
             return await self._collide(who, row, request), False
         self._changed(row.id)
@@ -165,20 +171,13 @@ class Service:
             created=now, updated=now,
         )  # fmt: skip
 
-    def _insert(self, c: Connection, row: Deployment, template: Template, inputs: Mapping[str, Any]) -> None:
-        deployments.save_bundle(c, row.bundle, template.bundle.to_zip(), row.created)
+    def _insert(self, c: Connection, row: Deployment, template: Template, secrets: Mapping[str, str]) -> None:
+        if not deployments.has_bundle(c, row.bundle):
+            deployments.save_bundle(c, row.bundle, template.bundle.to_zip(), row.created)
         deployments.add(c, row)
-        self._keep_secrets(c, row.id, template, inputs)
-        private, public = make_key_pair(row.name)
-        self.store.vault.put(c, row.id, "ssh-key", private)
-        self.store.vault.put(c, row.id, "ssh-key.pub", public)
+        self.store.vault.add(c, row.id, secrets)
         text = f"created from {row.template}"
         history.add_events(c, [Event(0, row.id, row.created, row.owner, "deployment.created", text)])
-
-    def _keep_secrets(self, c: Connection, deployment: str, template: Template, inputs: Mapping[str, Any]) -> None:
-        for name in template.secrets:
-            if inputs.get(name) is not None:
-                self.store.vault.put(c, deployment, f"input:{name}", str(inputs[name]))
 
     async def _repeat(self, who: Principal, made: Deployment, request: str) -> DeploymentView:
         if made.request_digest != request:
@@ -239,9 +238,9 @@ class Service:
         self, who: Principal, ref: str, node: str, count: int, *, remove: Sequence[int] = (), version: int | None = None
     ) -> DeploymentView:  # fmt: skip
         """Give a node ``count`` machines. Those in ``remove`` go first, then the youngest."""
-        row = await self._find(who, ref)
+        row = await self._alive(who, ref)
         topology = (await self._load(row)).topology
-        machine = _scalable(topology, node, count)
+        machine = scalable(topology, node, count)
         unknown = set(remove) - set(row.instances.get(machine.name, ()))
         if unknown:
             raise Invalid(f"{machine.name} has no instance {', '.join(map(str, sorted(unknown)))}")
@@ -275,14 +274,8 @@ class Service:
         row = await self._find(who, ref)
         if row.phase == "deleted":
             raise Conflict(f"{row.name} is deleted")
-        now, phase = self.store.now(), working_phase(row)
-
-        def write(c: Connection) -> None:
-            deployments.wake(c, [row.id], now, attempts=0, cancelled=False, phase=phase, reason="")
-            history.add_events(c, [Event(0, row.id, now, who.subject, "deployment.resumed", "resumed")])
-
-        await self._write(write)
-        self._changed(row.id)
+        phase = working_phase(row)
+        await self._nudge(who, row, "resumed", attempts=0, cancelled=False, phase=phase, reason="")
         return await self.get(who, row.id)
 
     async def cancel(self, who: Principal, ref: str) -> DeploymentView:
@@ -290,57 +283,68 @@ class Service:
         row = await self._find(who, ref)
         if row.due is None:
             raise Conflict(f"nothing is going on in {row.name}: it is {row.phase}")
-        now = self.store.now()
-
-        def write(c: Connection) -> None:
-            deployments.wake(c, [row.id], now, cancelled=True)
-            history.add_events(c, [Event(0, row.id, now, who.subject, "deployment.cancelled", "cancelled")])
-
-        await self._write(write)
-        self._changed(row.id)
+        await self._nudge(who, row, "cancelled", cancelled=True)
         return await self.get(who, row.id)
 
+    async def _nudge(self, who: Principal, row: Deployment, word: str, **values: Any) -> None:
+        """Have a worker look at a deployment now, unless it has come to another phase meanwhile."""
+        now = self.store.now()
+
+        def write(c: Connection) -> bool:
+            if not deployments.nudge(c, row, now, **values):
+                return False
+            history.add_events(c, [Event(0, row.id, now, who.subject, f"deployment.{word}", word)])
+            return True
+
+        if not await self._write(write):
+            raise Conflict(f"{row.name} is no longer {row.phase}", hint="Look at it and try again.")
+        self._changed(row.id)
+
     async def _set_power(self, who: Principal, ref: str, power: Power, word: str) -> DeploymentView:
-        row = await self._find(who, ref)
-        if row.power == Power.ABSENT:
-            raise Conflict(f"{row.name} is being deleted")
+        row = await self._alive(who, ref)
         if row.power != power:
             await self._save(who, row, None, word, power=power)
         return await self.get(who, row.id)
 
     async def _change(self, who: Principal, ref: str, change: Change, version: int | None, word: str) -> DeploymentView:
-        row = await self._find(who, ref)
-        if row.power == Power.ABSENT:
-            raise Conflict(f"{row.name} is being deleted")
-        wanted = await self._wanted(row, change)
-        bundle = change.source.open() if change.source else None
-        template = self.library.load(bundle or await self._bundle(row), {**wanted.inputs, **(change.inputs or {})})
-        refuse_missing_files(template)
+        row = await self._alive(who, ref)
+        before, after = await self._load(row), await self._changed_template(row, change)
+        refuse_missing_files(after)
+        refuse_odd_sizes(after.topology)
+        refuse_removals(before.topology, after.topology)
+        wanted = await self._wanted(row, change, before, after)
+        archive = await asyncio.to_thread(after.bundle.to_zip) if after.bundle.digest != row.bundle else b""
 
         def more(c: Connection) -> None:
-            if bundle is not None:
-                deployments.save_bundle(c, bundle.digest, bundle.to_zip(), self.store.now())
-            self._keep_secrets(c, row.id, template, change.inputs or {})
+            current = deployments.get(c, row.id)
+            assert current is not None, "rows of deployments are never removed"
+            if archive:
+                deployments.save_bundle(c, wanted.bundle, archive, self.store.now())
+            # A worker may have chosen a site since this row was read, without making it a new version.
+            deployments.place(c, row.id, drop_changed_offers(current.placement, before.topology, after.topology))
+            for name, value in secret_inputs(after, {**row.inputs, **(change.inputs or {})}).items():
+                self.store.vault.put(c, row.id, name, value)
 
         values = {"bundle": wanted.bundle, "template": wanted.template, "inputs": wanted.inputs,
-                  "instances": wanted.instances, "placement": wanted.placement}  # fmt: skip
+                  "instances": wanted.instances}  # fmt: skip
         await self._save(who, row, version, word, more, **values)
         return await self.get(who, row.id)
 
-    async def _wanted(self, row: Deployment, change: Change) -> Deployment:
+    async def _changed_template(self, row: Deployment, change: Change) -> Template:
+        bundle = change.source.open() if change.source else await self._bundle(row)
+        return await asyncio.to_thread(self.library.load, bundle, {**row.inputs, **(change.inputs or {})})
+
+    async def _wanted(self, row: Deployment, change: Change, before: Template, after: Template) -> Deployment:
         """The row as a change would leave it."""
-        before = await self._load(row)
-        bundle = change.source.open() if change.source else before.bundle
-        after = self.library.load(bundle, {**row.inputs, **(change.inputs or {})})
-        instances = _carry_over(before.topology, after.topology, row.instances)
+        instances = carry_over(before.topology, after.topology, row.instances)
         for node, count in (change.counts or {}).items():
-            machine = _scalable(after.topology, node, count)
+            machine = scalable(after.topology, node, count)
             ages = await self._ages(row, machine.name)
             instances[machine.name] = rescale(instances[machine.name], count, (), ages)
         return replace(
-            row, bundle=bundle.digest, template=change.source.label if change.source else row.template,
+            row, bundle=after.bundle.digest, template=change.source.label if change.source else row.template,
             inputs={k: v for k, v in {**row.inputs, **(change.inputs or {})}.items() if k not in after.secrets},
-            instances=instances, placement=_drop_changed_offers(row.placement, before.topology, after.topology),
+            instances=instances, placement=drop_changed_offers(row.placement, before.topology, after.topology),
         )  # fmt: skip
 
     async def _save(
@@ -407,8 +411,10 @@ class Service:
         shown = await asyncio.gather(*(portrait.site_images(name, self.places) for name in self.places.names()))
         return [known.get((i.site, i.key), i) for of_site in shown for i in of_site]
 
-    async def prune_images(self, *, unused_for: float, keys: Sequence[str] = ()) -> Sequence[ImageView]:
+    async def prune_images(self, who: Principal, *, unused_for: float, keys: Sequence[str] = ()) -> Sequence[ImageView]:
         """Delete baked images that nobody used for so many seconds (of those in ``keys``, if any are given)."""
+        if not who.admin:
+            raise Forbidden("only those who run this server may delete its images")
         limit = self.store.now() - unused_for
         old = [i for i in await self.images() if i.used <= limit and (not keys or i.key in keys)]
         for image in old:
@@ -425,9 +431,18 @@ class Service:
 
     async def _find(self, who: Principal, ref: str) -> Deployment:
         owner = None if who.admin else who.subject
-        row = await self._in(lambda c: deployments.find(c, who.vo, owner, ref))
-        if row is None:
+        found = await self._in(lambda c: deployments.find(c, who.vo, owner, ref, who.subject))
+        if not found:
             raise _not_found(ref)
+        first, *others = found
+        if others and first.id != ref and who.subject != first.owner and others[0].phase != "deleted":
+            raise Conflict(f"several owners have a deployment {ref}", hint=f"Use its id: {first.id}, {others[0].id}.")
+        return first
+
+    async def _alive(self, who: Principal, ref: str) -> Deployment:
+        row = await self._find(who, ref)
+        if row.power == Power.ABSENT:
+            raise Conflict(f"{row.name} is {row.phase}" if row.phase == "deleted" else f"{row.name} is being deleted")
         return row
 
     async def _bundle(self, row: Deployment) -> Bundle:
@@ -478,58 +493,6 @@ class Service:
         return await asyncio.to_thread(write)
 
 
-def rescale(indices: Sequence[int], count: int, remove: Sequence[int], created: Mapping[int, float]) -> list[int]:
-    """The indices after scaling to ``count``: those in ``remove`` go, then the youngest; new ones follow the last.
-
-    Indices are not used again while anything with a higher one is left.
-    """
-    kept = [i for i in sorted(indices) if i not in remove]
-    while len(kept) > count:
-        kept.remove(max(kept, key=lambda i: (created.get(i, float("inf")), i)))
-    following = max([*indices, -1]) + 1
-    return kept + list(range(following, following + count - len(kept)))
-
-
-def _carry_over(before: Topology, after: Topology, instances: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """The indices after an update: a count that a person set stays, unless the template's own changed."""
-    carried = {}
-    for name, first in first_instances(after).items():
-        same = name in instances and name in before.nodes and before.nodes[name].scaling == after.nodes[name].scaling
-        indices = list(instances.get(name, []))
-        carried[name] = indices if same else rescale(indices, len(first), (), {})
-    return carried
-
-
-def _drop_changed_offers(
-    placement: Mapping[str, Any] | None, before: Topology, after: Topology
-) -> Mapping[str, Any] | None:
-    """A placement without the offers of machines that now ask for something else."""
-    if placement is None:
-        return None
-    kept = {
-        name: offer
-        for name, offer in placement["offers"].items()
-        if name in after.nodes
-        and name in before.nodes
-        and machine_spec(before, before.nodes[name]) == machine_spec(after, after.nodes[name])
-    }
-    return {**placement, "offers": kept}
-
-
-def _scalable(topology: Topology, name: str, count: int) -> Node:
-    """The machine node that scaling ``name`` means; raises :class:`Invalid` when it cannot have ``count``."""
-    if name not in topology.nodes:
-        machines = ", ".join(n.name for n in topology.of_kind(NodeKind.MACHINE))
-        raise Invalid(f"there is no node {name}", hint=f"Machines of this template: {machines}.")
-    machine = topology.host_of(name)
-    if machine is None or machine.scaling is None:
-        raise Invalid(f"{name} is not a machine and does not run on one")
-    least, most = machine.scaling.minimum, machine.scaling.maximum
-    if not least <= count <= most:
-        raise Invalid(f"{machine.name} can have {least} to {most} instances, not {count}")
-    return machine
-
-
 def _slug(text: str) -> str:
     stem = text.rpartition("/")[2].rpartition(".")[0] or text
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:50] or "deployment"
@@ -548,6 +511,8 @@ def _read_cursor(cursor: str | None) -> tuple[float, str] | None:
         return None
     try:
         created, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(created), str(id_)
-    except (ValueError, TypeError) as error:
+        if not re.fullmatch("[0-9a-f]{12}", id_):
+            raise ValueError(id_)
+        return float(created), id_
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise Invalid("this cursor is none that a list has given") from error

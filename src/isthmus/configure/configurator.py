@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from isthmus.configure import clean
+from isthmus.configure.clean import Cleaning
 from isthmus.configure.connections import Connections
 from isthmus.configure.nurseries import Nursery
 from isthmus.configure.playbooks import run_playbook
@@ -20,6 +20,7 @@ class Configurator:
 
     def __init__(self, idle: float = 300.0):
         self._connections = Connections(idle)
+        self._cleaning = Cleaning(self._connections)
         self._nursery = Nursery()
 
     async def wait_ready(self, target: Target, timeout: float) -> str:
@@ -62,13 +63,13 @@ class Configurator:
         """Empty caches, logs, histories and the machine's identity; what is installed stays.
 
         Host keys and authorized keys are the driver's to remove. :meth:`restore_after_image` gives the
-        machine, which lives on, its identity back.
+        machine, which lives on, its identity back; so does the machine itself when the server dies before.
         """
-        await clean.clean_for_image(self._connections, target)
+        await self._cleaning.clean(target)
 
     async def restore_after_image(self, target: Target) -> None:
         """Give a machine back what :meth:`clean_for_image` took and only an image must lack."""
-        await clean.restore_after_image(self._connections, target)
+        await self._cleaning.restore(target)
 
     @staticmethod
     def confinement() -> str:

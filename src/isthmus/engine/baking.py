@@ -17,16 +17,21 @@ def installations(topology: Topology, machine: str) -> Iterator[tuple[Node, Oper
                 yield node, operation
 
 
-def bake_keys(topology: Topology, base_images: Mapping[str, str]) -> dict[str, str]:
+def bake_keys(topology: Topology, base_images: Mapping[str, str], owner: str) -> dict[str, str]:
     """The image key of each machine node that installs something.
 
-    Made from the base image, the operations and their inputs: a changed playbook or input misses.
+    Made from the base image, the operations and their inputs: a changed playbook or input misses. Owners do
+    not share images: whoever can log in while a machine installs could leave something for the next one.
     """
     keys = {}
     for machine in topology.of_kind(NodeKind.MACHINE):
         runs = installed(topology, machine.name)
         if runs and machine.name in base_images:
-            made_from = {"base": base_images[machine.name], "runs": [done.digest for done in runs.values()]}
+            made_from = {
+                "owner": owner,
+                "base": base_images[machine.name],
+                "runs": [done.digest for done in runs.values()],
+            }
             keys[machine.name] = digest(made_from)[:32]
     return keys
 

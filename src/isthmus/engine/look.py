@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from isthmus.engine.baking import bake_keys, installed
 from isthmus.engine.observe import list_site, merge
@@ -20,10 +21,15 @@ async def look(
     offers: Mapping[str, Offer],
     topology: Topology,
     rows: Sequence[ResourceRow],
+    marks: Mapping[str, str],
 ) -> tuple[Desired, Observed]:
-    """What is desired and what is observed of a deployment; asks the site and changes nothing."""
+    """What is desired and what is observed of a deployment; asks the site and changes nothing.
+
+    ``marks`` are those of the deployment's secrets.
+    """
     instances = {n: i for n, i in row.instances.items() if n in topology.nodes}
-    desired = await desire(topology, instances, Power(row.power), driver, offers)
+    desired = await desire(topology, instances, Power(row.power), driver, offers, f"{row.vo}/{row.owner}")
+    desired = replace(desired, marks=marks)
     ran = {node: (key, installed(topology, node)) for node, key in desired.bake_keys.items()}
     return desired, merge(rows, await list_site(driver, row.id), ran)
 
@@ -34,12 +40,13 @@ async def desire(
     power: Power,
     driver: Driver,
     offers: Mapping[str, Offer],
+    owner: str,
 ) -> Desired:
-    """The desired state, with the images that the site could start from."""
+    """The desired state, with the images of ``owner`` that the site could start from."""
     keys, baked = {}, frozenset[str]()
     images = lends(driver, Images)
     if images is not None and power is Power.RUNNING:
-        keys = bake_keys(topology, {n: o.image for n, o in offers.items()})
+        keys = bake_keys(topology, {n: o.image for n, o in offers.items()}, owner)
         # By key, not from a list: a site may keep many images, and this is asked in every run.
         found = await asyncio.gather(*(images.find_image(key) for key in sorted(set(keys.values()))))
         baked = frozenset(image.key for image in found if image is not None)

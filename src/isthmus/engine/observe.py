@@ -15,8 +15,8 @@ IMAGE_TAG = "isthmus.image"
 """The tag of a machine that names the baked image from which it started."""
 
 
-async def list_site(driver: Driver, deployment: str) -> list[Machine | Network | Volume]:
-    """Everything of a deployment that a site shows, from one query for each kind."""
+async def list_site(driver: Driver, deployment: str | None) -> list[Machine | Network | Volume]:
+    """Everything of a deployment (or of all) that a site shows, from one query for each kind."""
     queries: list[Coroutine[Any, Any, Sequence[Machine | Network | Volume]]] = []
     if machines := lends(driver, Machines):
         queries.append(machines.list_machines(deployment))

@@ -45,6 +45,10 @@ UNREACHABLE = 255
 """The exit code of a run whose machine went away in the middle, as with ssh."""
 
 
+HIDDEN = 4
+"""Characters: a shorter secret would hide half of what is printed, and nothing of itself."""
+
+
 class Finish(Protocol):
     """Writes down what ran."""
 
@@ -81,15 +85,19 @@ class OperationRunner:
         self.timeout = timeout
         self._private_key = private_key
         self._secrets: dict[str, str] | None = None
+        self._hidden: list[str] = []
 
     # -- machines ---------------------------------------------------------------------------
 
-    async def wait_ready(self, machine: Machine, timeout: float) -> str | None:
-        """Wait until a machine takes commands; answers its SSH host key, None where SSH is not used."""
+    async def wait_ready(self, machine: Machine, host_key: str | None, timeout: float) -> str | None:
+        """Wait until a machine takes commands; answers its SSH host key, None where SSH is not used.
+
+        ``host_key`` is the one that it must have, None when it is not known yet.
+        """
         if lends(self.driver, Commands):
             return None
         return await self.configurator.wait_ready(
-            self._target(machine_access(machine, machine.host_key), machine.ref.host), timeout
+            self._target(machine_access(machine, host_key), machine.ref.host), timeout
         )
 
     @staticmethod
@@ -130,9 +138,10 @@ class OperationRunner:
                 done.pop((node.name, stop.name), None)
 
         rows = await self._rows()
-        todo = [k for k in action.instances if not self._is_done(node, operation, k, rows)]
-        work = [await self._prepare(node, operation, k, rows) for k in todo]
-        await self._run(node, operation, work, begin, finish)
+        scope = self._scope(rows)
+        todo = [k for k in action.instances if not self._is_done(node, operation, k, rows, scope)]
+        work = [await self._prepare(node, operation, k, scope) for k in todo]
+        await self._run(node, operation, work, rows, begin, finish)
 
     async def run_down(self, action: Action) -> None:
         """Run an operation of the way down; what it stopped has to be started again to run."""
@@ -144,16 +153,19 @@ class OperationRunner:
             done[node.name, operation.name] = ran
 
         rows = await self._rows()
-        work = [await self._prepare(node, operation, k, rows) for k in action.instances]
-        await self._run(node, operation, work, lambda done: None, finish)
+        scope = self._scope(rows)
+        work = [await self._prepare(node, operation, k, scope) for k in action.instances]
+        await self._run(node, operation, work, rows, lambda done: None, finish)
 
     def _named(self, action: Action) -> tuple[Node, Operation]:
         node = self.desired.topology.nodes[action.node]
         return node, next(o for o in node.operations if o.name == action.operation)
 
-    def _is_done(self, node: Node, operation: Operation, key: Key, rows: Mapping[Key, ResourceRow]) -> bool:
+    def _is_done(
+        self, node: Node, operation: Operation, key: Key, rows: Mapping[Key, ResourceRow], scope: Scope
+    ) -> bool:
         recorded = load_done(rows[key].done).get((node.name, operation.name)) if key in rows else None
-        return recorded is not None and recorded.digest == self._known(operation, self._scope(key, rows)).digest
+        return recorded is not None and recorded.digest == self._known(operation, replace(scope, here=key)).digest
 
     def _known(self, operation: Operation, scope: Scope) -> Done:
         try:
@@ -161,9 +173,9 @@ class OperationRunner:
         except Unknown as unknown:
             raise Temporary(f"{describe(unknown.what)} is not known yet") from unknown
 
-    async def _prepare(self, node: Node, operation: Operation, key: Key, rows: Mapping[Key, ResourceRow]) -> Work:
-        done = self._known(operation, self._scope(key, rows))
-        scope = replace(self._scope(key, rows), secrets=await self._all_secrets())
+    async def _prepare(self, node: Node, operation: Operation, key: Key, scope: Scope) -> Work:
+        done = self._known(operation, replace(scope, here=key))
+        scope = replace(scope, here=key, secrets=await self._all_secrets())
         inputs = {name: evaluate(value, scope) for name, value in operation.inputs.items()}
         ref = Ref(self.deployment, key.node, key.index)
         about = {
@@ -191,7 +203,7 @@ class OperationRunner:
         return self.files[artifact.path]
 
     async def _run(
-        self, node: Node, operation: Operation, work: Sequence[Work],
+        self, node: Node, operation: Operation, work: Sequence[Work], rows: Mapping[Key, ResourceRow],
         begin: Callable[[dict[OperationKey, Done]], None],
         finish: Finish,
     ) -> None:  # fmt: skip
@@ -199,24 +211,26 @@ class OperationRunner:
             return
         for one in work:
             await self.change_done(one.key, begin)
-        results = await self._execute(operation, work)
+        results = await self._execute(operation, work, rows)
         failures = []
         for one in work:
             result = results[one.key]
             if isinstance(result, SiteError):
                 failures.append(result)
             elif result.code != 0:
-                failures.append(_failure(node, operation, one.key, result))
+                failures.append(_failure(node, operation, one.key, replace(result, message=self._hide(result.message))))
             else:
-                await self.change_done(one.key, partial(finish, ran=replace(one.done, outputs=dict(result.outputs))))
+                await self.change_done(one.key, partial(finish, ran=replace(one.done, outputs=self._outputs(result))))
         await self.journal.flush()
         if failures:
             raise next((f for f in failures if not isinstance(f, Temporary)), failures[0])
 
-    async def _execute(self, operation: Operation, work: Sequence[Work]) -> Mapping[Key, Result | SiteError]:
+    async def _execute(
+        self, operation: Operation, work: Sequence[Work], rows: Mapping[Key, ResourceRow]
+    ) -> Mapping[Key, Result | SiteError]:
         commands = lends(self.driver, Commands)
         if commands is None and operation.implementation.kind is ArtifactKind.ANSIBLE:
-            return await self._play(work)
+            return await self._play(work, rows)
 
         async def run(one: Work) -> Result | SiteError:
             ref = Ref(self.deployment, one.key.node, one.key.index)
@@ -224,7 +238,6 @@ class OperationRunner:
             try:
                 if commands is not None:
                     return await commands.run(ref, one.job, line)
-                rows = await self._rows()
                 target = self._target(rows[one.key].attributes["ssh"], str(one.key))
                 return await self.configurator.run_script(target, one.job, line)
             except SiteError as error:
@@ -232,9 +245,8 @@ class OperationRunner:
 
         return dict(zip([w.key for w in work], await asyncio.gather(*map(run, work)), strict=True))
 
-    async def _play(self, work: Sequence[Work]) -> Mapping[Key, Result | SiteError]:
+    async def _play(self, work: Sequence[Work], rows: Mapping[Key, ResourceRow]) -> Mapping[Key, Result | SiteError]:
         """One run of a playbook over all hosts at once."""
-        rows = await self._rows()
         named = {one.key: Ref(self.deployment, one.key.node, one.key.index).host for one in work}
         targets = [self._target(rows[one.key].attributes["ssh"], named[one.key]) for one in work]
         jobs = {named[one.key]: one.job for one in work}
@@ -246,14 +258,32 @@ class OperationRunner:
         return {key: results[name] for key, name in named.items()}
 
     def _line(self, one: Work) -> Callable[[str], None]:
-        hidden = [s for s in (self._secrets or {}).values() if len(s) >= 6]
-
         def line(text: str) -> None:
-            for secret in hidden:
-                text = text.replace(secret, "***")
-            self.journal.line(self.deployment, str(one.key), one.job.label, text)
+            self.journal.line(self.deployment, str(one.key), one.job.label, self._hide(text))
 
         return line
+
+    def _hide(self, text: str) -> str:
+        """``text`` without any secret of the deployment, nor any line of one that has several."""
+        for secret in self._hidden:
+            text = text.replace(secret, "***")
+        return text
+
+    def _outputs(self, result: Result) -> dict[str, Any]:
+        """Outputs as they are kept: one that is a secret by its name, one that contains one without it."""
+        names = {value: name for name, value in (self._secrets or {}).items()}
+        return {name: self._kept(value, names) for name, value in result.outputs.items()}
+
+    def _kept(self, value: Any, names: Mapping[str, str]) -> Any:
+        match value:
+            case str():
+                return {"$secret": names[value]} if value in names else self._hide(value)
+            case Mapping():
+                return {str(k): self._kept(v, names) for k, v in value.items()}
+            case list():
+                return [self._kept(v, names) for v in value]
+            case _:
+                return value
 
     # -- what is known ----------------------------------------------------------------------
 
@@ -262,12 +292,14 @@ class OperationRunner:
 
         def write(c: Connection) -> ResourceRow:
             leases.guard(c, self.lease)
-            row = next(
-                r for r in resources.of_deployment(c, self.deployment) if (r.node, r.index) == (key.node, key.index)
-            )
+            now = self.journal.store.now()
+            row = resources.get(c, self.deployment, key.node, key.index) or ResourceRow(
+                self.deployment, key.node, key.index, NodeKind.MACHINE, self.driver.name, None, Health.PENDING,
+                created=now,
+            )  # fmt: skip
             done = load_done(row.done)
             change(done)
-            row = replace(row, done=dump_done(done), updated=self.journal.store.now())
+            row = replace(row, done=dump_done(done), updated=now)
             resources.put(c, row)
             return row
 
@@ -277,12 +309,12 @@ class OperationRunner:
         rows = await self.journal.read(lambda c: resources.of_deployment(c, self.deployment))
         return {Key(r.node, r.index): r for r in rows}
 
-    def _scope(self, here: Key, rows: Mapping[Key, ResourceRow]) -> Scope:
+    def _scope(self, rows: Mapping[Key, ResourceRow]) -> Scope:
         known = {
             key: Resource(key, NodeKind(row.kind), Health(row.state), row.attributes, row.spec, load_done(row.done))
             for key, row in rows.items()
         }
-        return Scope(self.desired, Observed(known), here)
+        return Scope(self.desired, Observed(known))
 
     async def _all_secrets(self) -> Mapping[str, str]:
         """Every secret that the topology's operations and attributes name; made when nobody gave it."""
@@ -300,6 +332,8 @@ class OperationRunner:
                 return {n: vault.get_or_make(c, self.deployment, n) for n in sorted(names)}
 
             self._secrets = await self.journal.write(make)
+            lines = {line.strip() for s in self._secrets.values() for line in (s, *s.splitlines())}
+            self._hidden = sorted((line for line in lines if len(line) >= HIDDEN), key=len, reverse=True)
         return self._secrets
 
 

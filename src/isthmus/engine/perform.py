@@ -145,16 +145,29 @@ class Performer:
 
     async def _create_machine(self, action: Action) -> None:
         machines, key = self._lent(Machines, "machines"), action.instances[0]
-        node = self.context.desired.topology.nodes[key.node]
-        row = replace(self._row(key, NodeKind.MACHINE, Health.PENDING), image=action.image,
-                      spec=machine_spec(self.context.desired.topology, node))  # fmt: skip
-        await self._put(row)
+        known = await self._recorded(key)
+        if known is None or known.site_id is None:
+            spec = machine_spec(self.context.desired.topology, self.context.desired.topology.nodes[key.node])
+            known = replace(self._row(key, NodeKind.MACHINE, Health.PENDING), spec=spec)
+            await self._put(known)
         machine = await machines.create_machine(await self._machine_spec(key, action.image))
-        started_from = machine.tags.get(IMAGE_TAG)
-        done = installed(self.context.desired.topology, key.node) if started_from else {}
-        row = replace(row, site_id=machine.id, attributes=machine_attributes(machine), done=dump_done(done))
-        await self._put(row)
-        await self._wait_until_it_answers(row, machine)
+        if known.site_id != machine.id:
+            known = self._made(key, machine)
+            await self._put(known)
+        await self._wait_until_it_answers(known, machine)
+
+    def _made(self, key: Key, machine: Machine) -> ResourceRow:
+        """The row of a machine that was just made; what its image brought along need not run."""
+        topology, image = self.context.desired.topology, machine.tags.get(IMAGE_TAG)
+        baked = image is not None and image == self.context.desired.bake_keys.get(key.node)
+        done = installed(topology, key.node) if baked else {}
+        return replace(
+            self._row(key, NodeKind.MACHINE, Health.PENDING), site_id=machine.id, image=image, done=dump_done(done),
+            spec=machine_spec(topology, topology.nodes[key.node]), attributes=machine_attributes(machine),
+        )  # fmt: skip
+
+    async def _recorded(self, key: Key) -> ResourceRow | None:
+        return await self.journal.read(lambda c: resources.get(c, self.context.deployment, key.node, key.index))
 
     async def _machine_spec(self, key: Key, image_key: str | None) -> MachineSpec:
         offer = self.context.offers[key.node]
@@ -177,14 +190,20 @@ class Performer:
         )  # fmt: skip
 
     async def _wait_until_it_answers(self, row: ResourceRow, machine: Machine) -> None:
-        """Write down a machine that answers as running, and one that never does as broken."""
+        """Write down a machine that answers as running, and one that never did as broken.
+
+        One that answered before is only waited for: nobody but its owner may give up what is on its disk.
+        """
+        before = row.attributes.get("ssh")
+        host_key = before["host_key"] if before else machine.host_key
         try:
-            host_key = await self.operations.wait_ready(machine, self.context.machine_timeout)
+            host_key = await self.operations.wait_ready(machine, host_key, self.context.machine_timeout)
         except Temporary as error:
-            await self._put(replace(row, state=Health.ERROR, reason=str(error)))
+            state = Health.PENDING if before else Health.ERROR
+            await self._put(replace(row, state=state, reason=str(error)))
             raise Unreachable(str(error), delay=max(error.delay, PATIENCE + 1)) from error
         attributes = {**machine_attributes(machine), **self.operations.access(machine, host_key)}
-        await self._put(replace(row, state=Health.RUNNING, attributes=attributes))
+        await self._put(replace(row, state=Health.RUNNING, reason="", attributes=attributes))
 
     async def _start_machine(self, action: Action) -> None:
         machines, key = self._lent(Machines, "machines"), action.instances[0]

@@ -232,15 +232,6 @@ class _Planner:
                     found.setdefault(host.name, []).append((node.name, operation.name))
         return found
 
-    def _save_after(self, node: Node, operation: Operation, host: Node) -> None:
-        """Plan the image right after the last operation that goes into it."""
-        key = self.saving.get(host.name)
-        last = self.installs.get(host.name, [])[-1:]
-        if key is not None and last == [(node.name, operation.name)]:
-            after = [self._operation_id(node.name, operation.name)]
-            self._add(Verb.CREATE, Target.IMAGE, host.name, (key,), "the next one starts from it", after,
-                      image=self.desired.bake_keys[host.name], optional=True)  # fmt: skip
-
     def _stale(self, node: Node, operation: Operation, key: Key) -> str:
         """Why an operation must run on an instance; empty when it need not."""
         machine = self.observed.get(key)

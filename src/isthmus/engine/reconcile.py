@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,21 +15,22 @@ from isthmus.configure import Configurator
 from isthmus.engine.graph import Ending, run_plan
 from isthmus.engine.journal import Journal
 from isthmus.engine.look import look
+from isthmus.engine.observe import dump_done
 from isthmus.engine.operations import OperationRunner
 from isthmus.engine.perform import Context, Performer
 from isthmus.engine.placing import Sites, offer_values, place
 from isthmus.engine.plan import Plan, Target, make_plan
 from isthmus.engine.scope import Scope
-from isthmus.engine.state import Desired, Observed, Power
+from isthmus.engine.state import Desired, Health, Key, Observed, Power
 from isthmus.placement import NoPlace
 from isthmus.sites.contract import Driver
 from isthmus.sites.errors import Permanent, SiteError, Temporary
-from isthmus.store import Lease, LeaseLost, deployments, leases, resources
+from isthmus.store import Lease, LeaseLost, deployments, history, leases, resources
 from isthmus.store import secrets as secret_rows
 from isthmus.store.database import StoreUnavailable
 from isthmus.store.deployments import Deployment
 from isthmus.store.resources import ResourceRow
-from isthmus.topology import Offer, Topology, Unknown, evaluate
+from isthmus.topology import NodeKind, Offer, Topology, Unknown, evaluate
 from isthmus.views import CONVERGED, Event, Phase
 
 log = structlog.get_logger(__name__)
@@ -99,11 +101,13 @@ class Reconciler:
                 return await self._hand_over(lease)
             row, driver, offers = await self._placed(row, lease, loaded)
             rows = await self._rows(row.id)
-            desired, observed = await look(row, driver, offers, loaded.topology, rows)
+            marks = await self.journal.read(partial(self.journal.store.vault.marks, deployment=row.id))
+            desired, observed = await look(row, driver, offers, loaded.topology, rows, marks)
+            await self._note(lease, rows, observed, driver)
             plan = make_plan(desired, observed)
             if not plan:
                 return await self._converged(row, lease, desired, observed)
-            if row.phase in CONVERGED:
+            if row.phase in CONVERGED and row.phase != "deleted":
                 row = await self._enter(row, lease, working_phase(row), "it is not as it should be")
             ending = await self._apply(plan, row, lease, driver, offers, loaded, desired, interrupt)
             if ending.failures:
@@ -124,13 +128,18 @@ class Reconciler:
         self, row: Deployment, lease: Lease, loaded: Loaded
     ) -> tuple[Deployment, Driver, dict[str, Offer]]:
         """Where the deployment stands, chosen now when it was not yet; raises when it fits nowhere."""
-        if row.placement is None and row.power == Power.ABSENT:
+        rows = await self._rows(row.id)
+        if row.placement is None and row.power != Power.RUNNING and not rows:
             return row, NOWHERE, {}
         known = row.placement["offers"] if row.placement else {}
-        missing = {n: len(i) for n, i in row.instances.items() if n not in known and n in loaded.topology.nodes}
-        if row.placement is None or (missing and row.power == Power.RUNNING):
-            row = await self._place(row, lease, loaded, missing)
-        assert row.placement is not None, "it was just written"
+        missing = {n: i for n, i in row.instances.items() if n not in known and n in loaded.topology.nodes}
+        if row.power == Power.RUNNING and (missing or row.placement is None):
+            # Machines that are there already make room when they are made anew.
+            there = {(r.node, r.index) for r in rows}
+            wanted = {n: sum((n, index) not in there for index in i) for n, i in missing.items()}
+            row = await self._place(row, lease, loaded, wanted)
+        if row.placement is None:
+            return row, await self.sites.prepare(rows[0].site, self._progress(row.id)), {}
         driver = await self.sites.prepare(row.placement["site"], self._progress(row.id))
         return row, driver, {n: Offer(**o) for n, o in row.placement["offers"].items()}
 
@@ -145,24 +154,47 @@ class Reconciler:
         await self._guarded(lease, placement={"site": placed.site, "offers": offers})
         return await self._row(lease)
 
+    async def _note(self, lease: Lease, rows: Sequence[ResourceRow], observed: Observed, driver: Driver) -> None:
+        """Write down what the site shows of machines otherwise than the rows, so that operations read the same."""
+        known = {Key(r.node, r.index): r for r in rows}
+        changed = []
+        for key, resource in observed.resources.items():
+            row, shown = known.get(key), resource.attributes
+            if resource.kind is not NodeKind.MACHINE or resource.health is Health.MISSING:
+                continue
+            if row is None or row.site_id != shown.get("tosca_id"):
+                now = self.journal.store.now()
+                row = ResourceRow(lease.deployment, key.node, key.index, NodeKind.MACHINE, driver.name,
+                                  shown.get("tosca_id"), Health.PENDING, done=dump_done(resource.done),
+                                  attributes=shown, created=now, updated=now)  # fmt: skip
+            elif any(row.attributes.get(n) != shown[n] for n in ("private_address", "public_address")):
+                ssh = {**row.attributes.get("ssh", {}), "host": shown["public_address"]}
+                row = replace(row, attributes={**shown, "ssh": ssh} if "ssh" in row.attributes else shown)
+            else:
+                continue
+            changed.append(row)
+        if changed:
+            await self.journal.write(partial(_put_all, lease=lease, rows=changed))
+
     # -- apply ------------------------------------------------------------------------------
 
     async def _apply(
         self, plan: Plan, row: Deployment, lease: Lease, driver: Driver, offers: Mapping[str, Offer],
         loaded: Loaded, desired: Desired, interrupt: asyncio.Event,
     ) -> Ending:  # fmt: skip
-        private, public = await self.journal.read(lambda c: self._key_pair(c, row.id))
+        private, public = await self.journal.read(partial(self._key_pair, row=row))
         context = Context(row.id, row.template, lease, driver, desired, offers, public, self.machine_timeout)
         operations = OperationRunner(row.id, lease, driver, desired, loaded.files, private, self.journal,
                                      self.configurator, self.operation_timeout)  # fmt: skip
         perform = Performer(context, self.journal, operations)
         return await run_plan(plan, perform, at_once=self.actions_at_once, interrupt=interrupt)
 
-    def _key_pair(self, c: Connection, deployment: str) -> tuple[str, str]:
+    def _key_pair(self, c: Connection, row: Deployment) -> tuple[str, str]:
         vault = self.journal.store.vault
-        private, public = vault.get(c, deployment, "ssh-key"), vault.get(c, deployment, "ssh-key.pub")
-        assert private is not None
-        assert public is not None, "every live deployment is created with a key pair"
+        private, public = vault.get(c, row.id, "ssh-key"), vault.get(c, row.id, "ssh-key.pub")
+        if private is None or public is None:
+            assert row.phase == "deleted", "every live deployment has the key pair that it was created with"
+            return "", ""  # what turns up after a deletion is deleted without a look inside
         return private, public
 
     def _progress(self, deployment: str) -> Callable[[str], None]:
@@ -199,10 +231,10 @@ class Reconciler:
             current = deployments.get(c, row.id)
             changed = current is not None and current.version != row.version
             leases.release(c, lease, **values, outputs=outputs, due=now if changed else None)
+            if row.phase != phase:
+                history.add_events(c, [self._phase_event(row, phase, "ok")])
 
         await self.journal.write(write)
-        if row.phase != phase:
-            await self._say(row, "phase.changed", phase, "ok")
         self.journal.pulse.beat(row.id)
 
     async def _fail(self, row: Deployment, lease: Lease, error: SiteError) -> None:
@@ -214,7 +246,10 @@ class Reconciler:
             await self._leave(row, lease, "failed", str(error), None)
 
     async def _leave(self, row: Deployment, lease: Lease, phase: Phase, reason: str, delay: float | None) -> None:
+        if row.phase == "deleted":
+            phase = "deleted"  # it stays so, whatever becomes of what turned up afterwards
         now = self.journal.store.now()
+        event = self._phase_event(row, f"{phase}: {reason}", "ok" if phase == "cancelled" else "failed")
         await self.journal.flush()
 
         def write(c: Connection) -> None:
@@ -226,9 +261,10 @@ class Reconciler:
             due = now if changed else now + delay if delay is not None else None
             attempts = 0 if changed else row.attempts + 1
             leases.release(c, lease, phase=phase, reason=reason, due=due, attempts=attempts, updated=now)
+            history.add_events(c, [event])
 
         await self.journal.write(write)
-        await self._say(row, "phase.changed", f"{phase}: {reason}", "ok" if phase == "cancelled" else "failed")
+        self.journal.pulse.beat(row.id)
 
     async def _hand_over(self, lease: Lease) -> None:
         """Give back what an interrupt took from us; whoever is next begins at once."""
@@ -236,16 +272,27 @@ class Reconciler:
         await self.journal.write(lambda c: leases.release(c, lease))
 
     async def _enter(self, row: Deployment, lease: Lease, phase: Phase, reason: str) -> Deployment:
-        await self._guarded(lease, phase=phase, reason=reason, updated=self.journal.store.now())
-        await self._say(row, "phase.changed", f"{phase}: {reason}" if reason else phase)
+        event = self._phase_event(row, f"{phase}: {reason}" if reason else phase, "")
+
+        def write(c: Connection) -> None:
+            leases.guard(c, lease, phase=phase, reason=reason, updated=event.time)
+            history.add_events(c, [event])
+
+        await self.journal.write(write)
+        self.journal.pulse.beat(row.id)
         return replace(row, phase=phase, reason=reason)
 
     async def _guarded(self, lease: Lease, **values: object) -> None:
         await self.journal.write(lambda c: leases.guard(c, lease, **values))
 
-    async def _say(self, row: Deployment, kind: str, message: str, outcome: str = "") -> None:
-        now = self.journal.store.now()
-        await self.journal.record(Event(0, row.id, now, "engine", kind, message, outcome=outcome))
+    def _phase_event(self, row: Deployment, message: str, outcome: str) -> Event:
+        return Event(0, row.id, self.journal.store.now(), "engine", "phase.changed", message, outcome=outcome)
+
+
+def _put_all(c: Connection, lease: Lease, rows: Sequence[ResourceRow]) -> None:
+    leases.guard(c, lease)
+    for row in rows:
+        resources.put(c, row)
 
 
 class _Nowhere:
@@ -277,12 +324,22 @@ def _worst(plan: Plan, ending: Ending) -> SiteError:
     return error
 
 
+class _Mask(dict[str, str]):
+    """Stands for every secret in what is shown."""
+
+    def __missing__(self, name: str) -> str:
+        return "(secret)"
+
+
+MASK = _Mask()
+
+
 def make_outputs(desired: Desired, observed: Observed) -> dict[str, Any]:
     """The values of a topology's outputs; None for what is not known."""
     outputs = {}
     for name, output in desired.topology.outputs.items():
         try:
-            outputs[name] = evaluate(output.value, Scope(desired, observed))
+            outputs[name] = evaluate(output.value, Scope(desired, observed, secrets=MASK))
         except Unknown:
             outputs[name] = None
     return outputs

@@ -37,7 +37,7 @@ class Scope:
 
     def __call__(self, what: Reference | Secret) -> Any:
         if isinstance(what, Secret):
-            return {"$secret": what.name} if self.secrets is None else self.secrets[what.name]
+            return self._secret(what.name)
         node = self.desired.topology.nodes[what.node]
         machine = self.desired.topology.host_of(what.node)
         if machine is None:
@@ -49,6 +49,20 @@ class Scope:
             return follow(self._value(node, keys[0], what), what.path) if keys else None
         return follow([self._value(node, key, what) for key in keys], what.path)
 
+    def _secret(self, name: str) -> Any:
+        if self.secrets is not None:
+            return self.secrets[name]
+        mark = self.desired.marks.get(name)
+        return {"$secret": name} if mark is None else {"$secret": name, "mark": mark}
+
+    def _shown(self, output: Any) -> Any:
+        """An operation's output; one that is a secret is kept by its name."""
+        match output:
+            case {"$secret": str(name)}:
+                return self._secret(name)
+            case _:
+                return output
+
     def _value(self, node: Node, key: Key, what: Reference) -> Any:
         resource = self.observed.running(key)
         if resource is None:
@@ -57,12 +71,12 @@ class Scope:
         if what.operation is not None:
             if what.operation not in outputs:
                 raise Unknown(what)
-            return outputs[what.operation].get(what.name)
+            return self._shown(outputs[what.operation].get(what.name))
         if what.name in node.attributes and node.attributes[what.name] is not None:
             return evaluate(node.attributes[what.name], replace(self, here=key))
         for values in reversed(list(outputs.values())):
             if what.name in values:
-                return values[what.name]
+                return self._shown(values[what.name])
         if (
             node.kind is NodeKind.SOFTWARE
             and _still_to_run(node, resource.done)

@@ -87,7 +87,8 @@ class Desired:
 
     ``instances`` holds the indices of each machine node. ``bake_keys`` holds, for machine nodes whose
     installation can be kept as an image, the key of that image; ``baked`` says which of those keys the
-    site has already; ``network`` whether the site lends networks.
+    site has already; ``network`` whether the site lends networks. ``marks`` tells apart the values that a
+    secret had, without telling any of them.
     """
 
     topology: Topology
@@ -96,6 +97,7 @@ class Desired:
     bake_keys: Mapping[str, str] = field(default_factory=dict)
     baked: frozenset[str] = frozenset()
     network: bool = True
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     def keys_of(self, node: str) -> tuple[Key, ...]:
         """The instances that a machine node shall have."""

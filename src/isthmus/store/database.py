@@ -17,6 +17,8 @@ from isthmus.errors import Busy, Invalid
 
 BUSY_SECONDS = 5.0
 """How long a transaction waits for a locked database before it gives up."""
+HUNG_SECONDS = 10.0
+"""How long PostgreSQL waits in a transaction in which nothing happens: its process hangs, and others need its locks."""
 
 
 class StoreUnavailable(Busy):
@@ -115,6 +117,7 @@ def _open_server(url: Any) -> Engine:
     def _prepare(connection: Any, _: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {int(BUSY_SECONDS * 1000)}")
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {int(HUNG_SECONDS * 1000)}")
         connection.commit()
 
     return engine

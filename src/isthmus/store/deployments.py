@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, literal, or_, select, tuple_, update
 
 from isthmus.store.inserting import insert_or_leave
 from isthmus.store.models import bundles, deployments
@@ -44,6 +44,9 @@ class Deployment:
 
 
 _COLUMNS = [deployments.c[f.name] for f in fields(Deployment)]
+_INSERT = insert(deployments)
+_FIND_BUNDLE = select(bundles.c.digest).where(bundles.c.digest == bindparam("wanted"))
+_GET = select(*_COLUMNS).where(d.id == bindparam("wanted"))
 _SUMMARY = [
     d.id,
     d.name,
@@ -61,8 +64,13 @@ _SUMMARY = [
 
 def save_bundle(c: Connection, digest: str, archive: bytes, now: float) -> None:
     """Keep a bundle once, whoever else is keeping the same."""
-    if c.scalar(select(bundles.c.digest).where(bundles.c.digest == digest)) is None:
+    if not has_bundle(c, digest):
         insert_or_leave(c, bundles, digest=digest, archive=archive, created=now)
+
+
+def has_bundle(c: Connection, digest: str) -> bool:
+    """Whether a bundle is kept."""
+    return c.scalar(_FIND_BUNDLE, {"wanted": digest}) is not None
 
 
 def load_bundle(c: Connection, digest: str) -> bytes:
@@ -72,20 +80,22 @@ def load_bundle(c: Connection, digest: str) -> bytes:
 
 def add(c: Connection, row: Deployment) -> None:
     """Insert; raises IntegrityError when a live deployment has the name, or the idempotency key is taken."""
-    c.execute(insert(deployments).values({f.name: getattr(row, f.name) for f in fields(Deployment)}))
+    c.execute(_INSERT, {f.name: getattr(row, f.name) for f in fields(Deployment)})
 
 
 def get(c: Connection, id_: str) -> Deployment | None:
-    row = c.execute(select(*_COLUMNS).where(d.id == id_)).one_or_none()
+    row = c.execute(_GET, {"wanted": id_}).one_or_none()
     return Deployment(*row) if row else None
 
 
-def find(c: Connection, vo: str, owner: str | None, ref: str) -> Deployment | None:
-    """By id, or by the name of a live one, else of the one deleted last; ``owner`` None finds anybody's."""
+def find(c: Connection, vo: str, owner: str | None, ref: str, asker: str = "") -> list[Deployment]:
+    """What ``ref`` may mean, best first: an id, the name of a live one, the one deleted last.
+
+    ``owner`` None finds anybody's; then those of ``asker`` come first. At most two are answered.
+    """
     mine = [d.vo == vo, *([d.owner == owner] if owner is not None else [])]
     query = select(*_COLUMNS).where(and_(*mine, or_(d.id == ref, d.name == ref)))
-    row = c.execute(query.order_by(*_best(ref)).limit(1)).one_or_none()
-    return Deployment(*row) if row else None
+    return [Deployment(*row) for row in c.execute(query.order_by(*_best(ref), d.owner != asker).limit(2))]
 
 
 def _best(ref: Any) -> tuple[ColumnElement[Any], ...]:
@@ -145,26 +155,36 @@ def change(c: Connection, id_: str, version: int, now: float, **values: Any) -> 
     return c.execute(update(deployments).where(d.id == id_, d.version == version).values(values)).rowcount == 1
 
 
-def wake(c: Connection, ids: Sequence[str], now: float, **values: Any) -> None:
-    """Make deployments due now."""
-    c.execute(update(deployments).where(d.id.in_(ids)).values(due=now, **values))
+def place(c: Connection, id_: str, placement: Mapping[str, Any] | None) -> None:
+    """Write where a deployment stands; for use in the transaction of a change."""
+    c.execute(update(deployments).where(d.id == id_).values(placement=placement))
 
 
-def next_due(c: Connection) -> float | None:
-    """When the next deployment is due, None when none is."""
-    due: float | None = c.scalar(select(func.min(d.due)))
-    return due
+def wake(c: Connection, ids: Sequence[str], now: float) -> list[str]:
+    """Make those of the deployments due now that are at rest; answers which."""
+    woken: list[str] = []
+    for first in range(0, len(ids), 500):
+        resting = update(deployments).where(d.id.in_(ids[first : first + 500]), d.due.is_(None))
+        woken += c.scalars(resting.values(due=now).returning(d.id))
+    return woken
 
 
-def converged(c: Connection, power: str, site: str) -> dict[str, str]:
-    """Ids of deployments on a site at rest in ``power``, that a drift scan should compare."""
+def nudge(c: Connection, row: Deployment, now: float, **values: Any) -> bool:
+    """Make a deployment due now as it is desired; False when it is no longer as ``row`` says."""
+    same = (d.id == row.id, d.version == row.version, d.phase == row.phase)
+    return c.execute(update(deployments).where(*same).values(due=now, updated=now, **values)).rowcount == 1
+
+
+def at_rest(c: Connection, site: str) -> set[str]:
+    """Ids of deployments that run on a site and that nobody works on: what a drift scan looks after."""
     chosen = d.placement["site"].as_string() == site
-    rows = c.execute(
-        select(d.id, d.phase).where(d.due.is_(None), d.power == power, chosen, d.phase.in_(["running", "stopped"]))
-    )
-    return {row.id: row.phase for row in rows}
+    return set(c.scalars(select(d.id).where(d.due.is_(None), d.phase == "running", chosen)))
 
 
-def count_by_phase(c: Connection) -> dict[str, int]:
-    """How many deployments stand in each phase."""
-    return {row[0]: row[1] for row in c.execute(select(d.phase, func.count()).group_by(d.phase))}
+def deleted_among(c: Connection, ids: Sequence[str]) -> list[str]:
+    """Those of ``ids`` that are deleted, and of which nothing should be left."""
+    found: list[str] = []
+    for first in range(0, len(ids), 500):
+        query = select(d.id).where(d.id.in_(ids[first : first + 500]), d.phase == "deleted", d.due.is_(None))
+        found += c.scalars(query)
+    return found

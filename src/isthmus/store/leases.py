@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from isthmus.store.models import deployments as d
 
@@ -27,6 +27,9 @@ class Lease:
 
 class LeaseLost(Exception):
     """Somebody else may act on this deployment now; whatever was going to be written was not."""
+
+
+_HELD = update(d).where(d.c.id == bindparam("held"), d.c.lease_token == bindparam("held_by"))
 
 
 def any_due(c: Connection, now: float) -> bool:
@@ -62,8 +65,8 @@ def renew(c: Connection, leases: Sequence[Lease], now: float, seconds: float) ->
 
 def guard(c: Connection, lease: Lease, **values: object) -> None:
     """Write ``values`` on the leased deployment; raises :class:`LeaseLost` when the lease is not ours."""
-    mine = and_(d.c.id == lease.deployment, d.c.lease_token == lease.token)
-    if c.execute(update(d).where(mine).values(values or {"lease_token": lease.token})).rowcount != 1:
+    mine = {"held": lease.deployment, "held_by": lease.token}
+    if c.execute(_HELD, (values or {"lease_token": lease.token}) | mine).rowcount != 1:
         raise LeaseLost(lease.deployment)
 
 

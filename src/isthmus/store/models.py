@@ -76,7 +76,8 @@ deployments = Table(
     Column("created", Float, nullable=False),
     Column("updated", Float, nullable=False),
     Index("ix_deployments_due", "due"),
-    Index("ix_deployments_name", "name"),
+    Index("ix_deployments_name", "name", "vo", "owner"),
+    Index("ix_deployments_of_vo", "vo", "created", "id"),
     Index("ix_deployments_lease_expiry", "lease_expiry"),
     Index("ix_deployments_list", "vo", "owner", "created", "id"),
     # A name is free again once its deployment is deleted.

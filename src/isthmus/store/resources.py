@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from isthmus.store.models import resources
 
@@ -15,7 +15,7 @@ r = resources.c
 
 @dataclass(frozen=True, slots=True)
 class ResourceRow:
-    """What is known of one resource. ``done`` maps ``SOFTWARE/OPERATION`` to how it ran."""
+    """What is known of one resource. ``done`` maps ``NODE|OPERATION`` to how it ran."""
 
     deployment: str
     node: str
@@ -33,30 +33,41 @@ class ResourceRow:
     updated: float = 0.0
 
 
-_COLUMNS = [resources.c[f.name] for f in fields(ResourceRow)]
+_NAMES = [f.name for f in fields(ResourceRow)]
+_COLUMNS = [resources.c[name] for name in _NAMES]
+# Every action of the engine runs these: to build a statement costs several times what it takes to run it.
+_OWN = (r.deployment == bindparam("of"), r.node == bindparam("on"), r.index == bindparam("at"))
+_OF_DEPLOYMENT = select(*_COLUMNS).where(r.deployment == bindparam("of")).order_by(r.node, r.index)
+_GET = select(*_COLUMNS).where(*_OWN)
+_INSERT = insert(resources)
+_UPDATE = update(resources).where(*_OWN)
 
 
 def of_deployment(c: Connection, deployment: str) -> list[ResourceRow]:
-    query = select(*_COLUMNS).where(r.deployment == deployment).order_by(r.node, r.index)
-    return [ResourceRow(*row) for row in c.execute(query)]
+    return [ResourceRow(*row) for row in c.execute(_OF_DEPLOYMENT, {"of": deployment})]
+
+
+def get(c: Connection, deployment: str, node: str, index: int) -> ResourceRow | None:
+    row = c.execute(_GET, {"of": deployment, "on": node, "at": index}).one_or_none()
+    return ResourceRow(*row) if row else None
 
 
 def put(c: Connection, row: ResourceRow) -> None:
     """Insert or replace a row."""
-    values = {f.name: getattr(row, f.name) for f in fields(ResourceRow)}
-    own = (r.deployment == row.deployment, r.node == row.node, r.index == row.index)
-    if c.execute(update(resources).where(*own).values(values)).rowcount == 0:
-        c.execute(insert(resources).values(values))
+    values = {name: getattr(row, name) for name in _NAMES}
+    own = {"of": row.deployment, "on": row.node, "at": row.index}
+    if c.execute(_UPDATE, values | own).rowcount == 0:
+        c.execute(_INSERT, values)
 
 
 def remove(c: Connection, deployment: str, node: str, index: int) -> None:
     c.execute(delete(resources).where(r.deployment == deployment, r.node == node, r.index == index))
 
 
-def machines_on(c: Connection, site: str) -> Sequence[Any]:
-    """Deployment, node, index, site id and state of every machine on a site: what a drift scan compares."""
-    query = select(r.deployment, r.node, r.index, r.site_id, r.state)
-    return c.execute(query.where(r.site == site, r.kind == "machine")).all()
+def on_site(c: Connection, site: str) -> Sequence[Any]:
+    """Deployment, node, index, kind and site id of everything on a site: what a drift scan compares."""
+    query = select(r.deployment, r.node, r.index, r.kind, r.site_id)
+    return c.execute(query.where(r.site == site)).all()
 
 
 def count_machines(c: Connection) -> dict[str, int]:

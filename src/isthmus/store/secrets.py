@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 import secrets as random
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from isthmus.errors import Invalid
 from isthmus.store.models import secrets
@@ -18,11 +21,18 @@ class WrongKey(Invalid):
     """The key is none, or not the one with which the database's secrets were sealed."""
 
 
+_OWN = (secrets.c.deployment == bindparam("of"), secrets.c.name == bindparam("called"))
+_GET = select(secrets.c.ciphertext).where(*_OWN)
+_INSERT = insert(secrets)
+_DELETE = delete(secrets).where(*_OWN)
+
+
 class Vault:
     """Seals and opens secrets with one key."""
 
     def __init__(self, key: bytes):
         self._fernet = Fernet(key)
+        self._digest_key = hmac.new(key.strip(), b"isthmus fingerprints", "sha256").digest()
 
     @classmethod
     def in_file(cls, path: Path) -> Vault:
@@ -56,15 +66,32 @@ class Vault:
 
     def put(self, c: Connection, deployment: str, name: str, value: str) -> None:
         """Keep a secret, in place of any of that name."""
-        own = (secrets.c.deployment == deployment, secrets.c.name == name)
-        c.execute(delete(secrets).where(*own))
-        sealed = self._fernet.encrypt(value.encode())
-        c.execute(insert(secrets).values(deployment=deployment, name=name, ciphertext=sealed))
+        c.execute(_DELETE, {"of": deployment, "called": name})
+        c.execute(_INSERT, self._row(deployment, name, value))
+
+    def add(self, c: Connection, deployment: str, values: Mapping[str, str]) -> None:
+        """Keep secrets of a deployment that has none of these names yet."""
+        c.execute(_INSERT, [self._row(deployment, name, value) for name, value in values.items()])
+
+    def _row(self, deployment: str, name: str, value: str) -> dict[str, Any]:
+        return {"deployment": deployment, "name": name, "ciphertext": self._fernet.encrypt(value.encode())}
 
     def get(self, c: Connection, deployment: str, name: str) -> str | None:
-        query = select(secrets.c.ciphertext).where(secrets.c.deployment == deployment, secrets.c.name == name)
-        sealed = c.scalar(query)
-        return self._fernet.decrypt(bytes(sealed)).decode() if sealed is not None else None
+        sealed = c.scalar(_GET, {"of": deployment, "called": name})
+        return self._open(sealed) if sealed is not None else None
+
+    def fingerprint(self, text: str) -> str:
+        """A keyed digest (HMAC-SHA256, hex): the same for the same text, and no help to who would guess it."""
+        return hmac.new(self._digest_key, text.encode(), "sha256").hexdigest()
+
+    def marks(self, c: Connection, deployment: str) -> dict[str, str]:
+        """A short fingerprint of each secret that a deployment's owner gave, by name: it changes with the value."""
+        query = select(secrets.c.name, secrets.c.ciphertext)
+        given = c.execute(query.where(secrets.c.deployment == deployment, secrets.c.name.startswith("input:")))
+        return {n: self.fingerprint(f"{deployment}/{n}/{self._open(sealed)}")[:16] for n, sealed in given}
+
+    def _open(self, sealed: bytes) -> str:
+        return self._fernet.decrypt(bytes(sealed)).decode()
 
     def get_or_make(self, c: Connection, deployment: str, name: str) -> str:
         """The secret of that name; one that nobody gave is made at random (256 bits, URL-safe)."""

@@ -15,7 +15,8 @@ from isthmus.api.app import build
 from isthmus.api.auth import StaticToken
 from isthmus.api.gate import Gate
 from isthmus.api.streams import Closing
-from isthmus.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from isthmus.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from isthmus.identity import Principal
 from isthmus.views import (
     AccessView,
     DeploymentSummary,
@@ -146,7 +147,9 @@ class FakeService:
     async def images(self) -> list[ImageView]:
         return []
 
-    async def prune_images(self, *, unused_for: float, keys: Any) -> list[ImageView]:
+    async def prune_images(self, who: Principal, *, unused_for: float, keys: Any) -> list[ImageView]:
+        if not who.admin:
+            raise Forbidden("only those who run this server may delete its images")
         self.calls.append(("prune", (unused_for, keys)))
         return []
 

@@ -165,7 +165,7 @@ async def test_a_cancel_that_comes_too_late_does_not_stay(tmp_path: Path) -> Non
         work = asyncio.ensure_future(worker.drain())
         await until(lambda: harness.row(d).phase == "deploying")
         with harness.store.write() as c:
-            deployments.wake(c, [d], 0.0, cancelled=True)
+            assert deployments.nudge(c, harness.row(d), 0.0, cancelled=True)
         await work
     assert (harness.row(d).phase, harness.row(d).cancelled) == ("running", False)
 

@@ -26,7 +26,7 @@ def test_what_is_kept_comes_back(store: Store) -> None:
 def test_a_placement_that_is_not_chosen_is_null(store: Store) -> None:
     add(store, deployment())
     assert get(store).placement is None
-    assert ask(store, lambda c: deployments.converged(c, "running", "s")) == {}
+    assert ask(store, lambda c: deployments.at_rest(c, "s")) == set()
 
 
 def test_a_name_is_taken_while_its_deployment_lives(store: Store) -> None:
@@ -36,7 +36,7 @@ def test_a_name_is_taken_while_its_deployment_lives(store: Store) -> None:
     add(store, deployment(3, name="mine", owner="bob"), deployment(4, name="mine", vo="biology"))
     tell(store, lambda c: deployments.change(c, deployment(1).id, 1, 2.0, phase="deleted"))
     add(store, deployment(5, name="mine"))
-    found = ask(store, lambda c: deployments.find(c, "physics", "alice", "mine"))
+    found = ask(store, lambda c: deployments.find(c, "physics", "alice", "mine")[0])
     assert found.id == deployment(5).id
 
 
@@ -62,13 +62,13 @@ def test_two_at_once_cannot_take_one_name(open_another: Callable[[], Store]) -> 
 def test_of_the_deleted_the_last_is_found_by_name_and_each_by_id(store: Store) -> None:
     add(store, deployment(1, name="mine", phase="deleted", created=1.0))
     add(store, deployment(2, name="mine", phase="deleted", created=2.0))
-    assert ask(store, lambda c: deployments.find(c, "physics", "alice", "mine")).id == deployment(2).id
-    assert ask(store, lambda c: deployments.find(c, "physics", "alice", deployment(1).id)).id == deployment(1).id
+    assert ask(store, lambda c: deployments.find(c, "physics", "alice", "mine")[0]).id == deployment(2).id
+    assert ask(store, lambda c: deployments.find(c, "physics", "alice", deployment(1).id)[0]).id == deployment(1).id
 
 
 def test_an_id_is_found_before_a_name_that_looks_like_it(store: Store) -> None:
     add(store, deployment(1), deployment(2, name=deployment(1).id, created=5.0))
-    assert ask(store, lambda c: deployments.find(c, "physics", "alice", deployment(1).id)).id == deployment(1).id
+    assert ask(store, lambda c: deployments.find(c, "physics", "alice", deployment(1).id)[0]).id == deployment(1).id
     assert ask(store, lambda c: deployments.summary(c, "physics", "alice", deployment(1).id)).id == deployment(1).id
 
 
@@ -76,9 +76,9 @@ def test_others_are_not_found(store: Store) -> None:
     add(store, deployment(1, name="mine"))
     for vo, owner in (("physics", "bob"), ("biology", "alice")):
         for ref in ("mine", deployment(1).id):
-            assert ask(store, lambda c, v=vo, o=owner, r=ref: deployments.find(c, v, o, r)) is None
+            assert ask(store, lambda c, v=vo, o=owner, r=ref: deployments.find(c, v, o, r)) == []
             assert ask(store, lambda c, v=vo, o=owner, r=ref: deployments.summary(c, v, o, r)) is None
-    assert ask(store, lambda c: deployments.find(c, "physics", None, "mine")).owner == "alice"
+    assert ask(store, lambda c: deployments.find(c, "physics", None, "mine")[0]).owner == "alice"
 
 
 def test_an_idempotency_key_is_its_owners_and_used_once(store: Store) -> None:
@@ -138,7 +138,6 @@ def test_lists_leave_out_the_deleted_unless_they_are_asked_for(store: Store) -> 
     assert listed(None) == ["d3", "d1"]
     assert listed("deleted") == ["d2"]
     assert listed("pending") == ["d1"]
-    assert ask(store, deployments.count_by_phase) == {"pending": 1, "deleted": 1, "running": 1}
 
 
 def test_a_drift_scan_sees_what_is_at_rest_on_its_site(store: Store) -> None:
@@ -148,14 +147,20 @@ def test_a_drift_scan_sees_what_is_at_rest_on_its_site(store: Store) -> None:
 
     add(store, placed(1, "s"), placed(2, "other"), placed(3, "s", due=5.0), placed(4, "s", phase="failed"),
         placed(5, "s", power="stopped", phase="stopped"))  # fmt: skip
-    assert ask(store, lambda c: deployments.converged(c, "running", "s")) == {deployment(1).id: "running"}
-    assert ask(store, lambda c: deployments.converged(c, "stopped", "s")) == {deployment(5).id: "stopped"}
+    assert ask(store, lambda c: deployments.at_rest(c, "s")) == {deployment(1).id}
 
 
-def test_the_next_due_is_the_earliest(store: Store) -> None:
-    assert ask(store, deployments.next_due) is None
-    add(store, deployment(1, due=8.0), deployment(2, due=3.0), deployment(3, due=None))
-    assert ask(store, deployments.next_due) == 3.0
+def test_only_what_is_at_rest_is_woken(store: Store) -> None:
+    add(store, deployment(1, due=None), deployment(2, due=3.0))
+    ids = [deployment(1).id, deployment(2).id]
+    assert tell(store, lambda c: deployments.wake(c, ids, 9.0)) == ids[:1]
+    assert (get(store, 1).due, get(store, 2).due) == (9.0, 3.0)
+
+
+def test_of_strangers_those_that_were_deleted_are_told(store: Store) -> None:
+    add(store, deployment(1, due=None), deployment(2, due=None, phase="deleted"))
+    asked = [deployment(1).id, deployment(2).id, "f" * 12]
+    assert ask(store, lambda c: deployments.deleted_among(c, asked)) == [deployment(2).id]
 
 
 def test_a_bundle_is_kept_once(store: Store) -> None:

@@ -57,7 +57,7 @@ def test_nothing_is_written_of_a_transaction_whose_guard_fails(store: Store) -> 
     claim(store, "w2", now=20.0)
 
     def change(c: object) -> None:
-        deployments.wake(c, [deployment(2).id], 3.0)  # type: ignore[arg-type]
+        deployments.nudge(c, get(store, 2), 3.0)  # type: ignore[arg-type]
         leases.guard(c, old)  # type: ignore[arg-type]
 
     with pytest.raises(LeaseLost):
@@ -74,7 +74,7 @@ def test_a_renewed_lease_stays_and_tells_what_has_changed(store: Store) -> None:
     }
     assert claim(store, "w2", now=18.0) == []
     tell(store, lambda c: deployments.change(c, one.deployment, 1, 15.0, power="absent"))
-    tell(store, lambda c: deployments.wake(c, [two.deployment], 15.0, cancelled=True))
+    tell(store, lambda c: deployments.nudge(c, get(store, 2), 15.0, cancelled=True))
     assert tell(store, lambda c: leases.renew(c, [one, two], 18.0, 5.0)) == {
         one.deployment: (2, False),
         two.deployment: (1, True),

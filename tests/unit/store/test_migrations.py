@@ -87,8 +87,7 @@ def test_a_database_of_the_first_release_opens_with_all_that_is_in_it(url: str, 
     old.close()
     store = Store(url, tmp_path / "key")
     with store.read() as c:
-        row = deployments.find(c, "physics", "alice", "mine")
-    assert row is not None
+        (row,) = deployments.find(c, "physics", "alice", "mine")
     assert (row.inputs, row.instances, row.version, row.placement) == ({"a": 1}, {"w": [0]}, 3, None)
     assert differences(store.database) == []
     store.close()

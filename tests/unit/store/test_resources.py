@@ -32,8 +32,8 @@ def test_a_resource_is_put_replaced_and_removed(store: Store) -> None:
         (".network", 0, None), ("worker", 0, "abc"), ("worker", 1, None),
     }  # fmt: skip
     assert ask(store, resources.count_machines) == {"s": 2}
-    assert {(m.node, m.index, m.site_id) for m in ask(store, lambda c: resources.machines_on(c, "s"))} == {
-        ("worker", 0, "abc"), ("worker", 1, None),
+    assert {(m.kind, m.node, m.index, m.site_id) for m in ask(store, lambda c: resources.on_site(c, "s"))} == {
+        ("network", ".network", 0, None), ("machine", "worker", 0, "abc"), ("machine", "worker", 1, None),
     }  # fmt: skip
     tell(store, lambda c: resources.remove(c, ONE, "worker", 0))
     assert len(ask(store, lambda c: resources.of_deployment(c, ONE))) == 2

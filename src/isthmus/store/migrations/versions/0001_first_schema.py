@@ -63,7 +63,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_deployments_due", ["due"], unique=False)
         batch_op.create_index("ix_deployments_lease_expiry", ["lease_expiry"], unique=False)
         batch_op.create_index("ix_deployments_list", ["vo", "owner", "created", "id"], unique=False)
-        batch_op.create_index("ix_deployments_name", ["name"], unique=False)
+        batch_op.create_index("ix_deployments_name", ["name", "vo", "owner"], unique=False)
+        batch_op.create_index("ix_deployments_of_vo", ["vo", "created", "id"], unique=False)
         batch_op.create_index("ux_deployments_idempotency", ["vo", "owner", "idempotency_key"], unique=True)
         batch_op.create_index(
             "ux_deployments_live_name",
@@ -160,6 +161,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("phase <> 'deleted'"),
         )
         batch_op.drop_index("ux_deployments_idempotency")
+        batch_op.drop_index("ix_deployments_of_vo")
         batch_op.drop_index("ix_deployments_name")
         batch_op.drop_index("ix_deployments_list")
         batch_op.drop_index("ix_deployments_lease_expiry")
