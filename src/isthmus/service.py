@@ -144,8 +144,10 @@ class Service:
         row = self._new_row(who, source, template, name, inputs, site, idempotency_key, request)
         private, public = make_key_pair(row.name)
         secrets = {"ssh-key": private, "ssh-key.pub": public, **secret_inputs(template, inputs)}
+        known = await self._in(lambda c: deployments.has_bundle(c, row.bundle))
+        archive = b"" if known else await asyncio.to_thread(template.bundle.to_zip)
         try:
-            await self._write(lambda c: self._insert(c, row, template, secrets))
+            await self._write(lambda c: self._insert(c, row, archive, secrets))
         except IntegrityError:
             return await self._collide(who, row, request), False
         self._changed(row.id)
@@ -171,9 +173,9 @@ class Service:
             created=now, updated=now,
         )  # fmt: skip
 
-    def _insert(self, c: Connection, row: Deployment, template: Template, secrets: Mapping[str, str]) -> None:
-        if not deployments.has_bundle(c, row.bundle):
-            deployments.save_bundle(c, row.bundle, template.bundle.to_zip(), row.created)
+    def _insert(self, c: Connection, row: Deployment, archive: bytes, secrets: Mapping[str, str]) -> None:
+        if archive:
+            deployments.save_bundle(c, row.bundle, archive, row.created)
         deployments.add(c, row)
         self.store.vault.add(c, row.id, secrets)
         text = f"created from {row.template}"
@@ -473,7 +475,10 @@ class Service:
         self.pulse.beat(deployment)
 
     async def _in(self, query: Callable[[Connection], T]) -> T:
-        return await asyncio.to_thread(self._now, query)
+        try:
+            return await self.store.reading(query)
+        except StoreUnavailable as error:
+            raise Busy(str(error), retry_after=1) from error
 
     def _now(self, query: Callable[[Connection], T]) -> T:
         try:
@@ -483,14 +488,10 @@ class Service:
             raise Busy(str(error), retry_after=1) from error
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
-        def write() -> T:
-            try:
-                with self.store.write() as c:
-                    return change(c)
-            except StoreUnavailable as error:
-                raise Busy(str(error), retry_after=1) from error
-
-        return await asyncio.to_thread(write)
+        try:
+            return await self.store.writing(change)
+        except StoreUnavailable as error:
+            raise Busy(str(error), retry_after=1) from error
 
 
 def _slug(text: str) -> str:

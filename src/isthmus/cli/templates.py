@@ -41,6 +41,8 @@ def read_bundle(text: str) -> Bundle:
     if not path.exists():
         raise Failure(f"There is no file {text}.", code=USAGE)
     try:
+        if path.is_dir() and (path / "template.yaml").is_file():
+            path /= "template.yaml"
         return Bundle.from_zip(_zip(path)) if path.is_dir() else Bundle.from_path(path)
     except BundleError as error:
         raise Failure(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -26,10 +25,9 @@ KEPT_LINES = 10_000
 class Journal:
     """Writes what happens. One for each engine."""
 
-    def __init__(self, store: Store, pulse: Pulse, threads: int = 8):
+    def __init__(self, store: Store, pulse: Pulse):
         self.store = store
         self.pulse = pulse
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store")
         self._lines: list[LogLine] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -38,22 +36,20 @@ class Journal:
 
         Raises :class:`StoreUnavailable` after a minute, and whatever ``change`` raises.
         """
-        return await self._persist(lambda: self._in(self.store.write, change))
+        return await self._persist(self.store.writing, change)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run ``query`` in a read transaction, as patient as :meth:`write`."""
-        return await self._persist(lambda: self._in(self.store.read, query))
+        return await self._persist(self.store.reading, query)
 
     @staticmethod
-    def _in(transaction: Callable[[], object], body: Callable[[Connection], T]) -> T:
-        with transaction() as connection:  # type: ignore[attr-defined]
-            return body(connection)
-
-    async def _persist(self, call: Callable[[], T]) -> T:
-        loop, waited, delay = asyncio.get_running_loop(), 0.0, 0.1
+    async def _persist(
+        transact: Callable[[Callable[[Connection], T]], Awaitable[T]], body: Callable[[Connection], T]
+    ) -> T:
+        waited, delay = 0.0, 0.1
         while True:
             try:
-                return await loop.run_in_executor(self._threads, call)
+                return await transact(body)
             except StoreUnavailable:
                 if waited > GONE_SECONDS:
                     raise
@@ -89,4 +85,3 @@ class Journal:
 
     async def close(self) -> None:
         await self.flush()
-        self._threads.shutdown(wait=True)

@@ -136,7 +136,6 @@ class _Planner:
         self._make_network()
         for node, key in self.desired.machines():
             self._make_machine(node, key)
-        self._plan_images()
         installed = {n.name: self._run_up(n, [o for o in n.staged(*UP) if is_independent(o)]) for n in self.software}
         self._save_images()
         for node in self.software:
@@ -179,6 +178,7 @@ class _Planner:
         image = image if image in self.desired.baked else None
         pending = "it does not answer yet" if health is Health.PENDING else "it is gone" if found else "it is not there"
         why = "in place of the old one" if key in self.remade else pending
+        why += ", from its baked image" if image else ""
         self._add(Verb.CREATE, Target.MACHINE, node.name, (key,), why, after, image=image)
 
     def _operations_on(self, key: Key) -> list[str]:
@@ -190,22 +190,18 @@ class _Planner:
             if self.observed.running(own) is None:
                 yield self._add(Verb.CREATE, Target.VOLUME, volume, (own,), f"{key} mounts it")
 
-    def _plan_images(self) -> None:
-        """Choose the fresh machine of each node that becomes an image, between what it installs and the rest."""
-        for node, key in self.desired.machines():
-            bake_key = self.desired.bake_keys.get(node.name)
-            create = self._id(Verb.CREATE, Target.MACHINE, node.name, (key,))
-            found = self.observed.get(key)
-            fresh = create in self.actions and (key in self.remade or found is None or not found.done)
-            if bake_key and bake_key not in self.desired.baked and fresh and node.name not in self.saving:
-                self.saving[node.name] = key
-
     def _save_images(self) -> None:
-        """Plan the images, each after all that is installed on its machine."""
-        for name, key in self.saving.items():
-            after = [self._operation_id(*install) for install in self.installs.get(name, ())]
-            self._add(Verb.CREATE, Target.IMAGE, name, (key,), "the next one starts from it", after,
-                      image=self.desired.bake_keys[name], optional=True)  # fmt: skip
+        """Plan images: of each node the first machine that is installed now and was never configured."""
+        for node, key in self.desired.machines():
+            bake_key, installs = self.desired.bake_keys.get(node.name), self.installs.get(node.name, ())
+            after = [i for i in (self._operation_id(*install) for install in installs) if key in self.covers.get(i, ())]
+            found = None if key in self.remade else self.observed.get(key)
+            if bake_key is None or bake_key in self.desired.baked or node.name in self.saving or not after:
+                continue
+            if found is None or found.health is Health.MISSING or found.done.keys() <= set(installs):
+                self.saving[node.name] = key
+                self._add(Verb.CREATE, Target.IMAGE, node.name, (key,), "the next one starts from it", after,
+                          image=bake_key, optional=True)  # fmt: skip
 
     def _run_up(self, node: Node, operations: Iterable[Operation]) -> list[str]:
         """Plan those of a node's operations that must run somewhere; answers the last one."""

@@ -21,7 +21,7 @@ from isthmus.engine.perform import Context, Performer
 from isthmus.engine.placing import Sites, offer_values, place
 from isthmus.engine.plan import Plan, Target, make_plan
 from isthmus.engine.scope import Scope
-from isthmus.engine.state import Desired, Health, Key, Observed, Power
+from isthmus.engine.state import Desired, Health, Key, Observed, Power, machine_spec
 from isthmus.placement import NoPlace
 from isthmus.sites.contract import Driver
 from isthmus.sites.errors import Permanent, SiteError, Temporary
@@ -68,7 +68,7 @@ class Reconciler:
         """Work on one deployment until it is converged, stuck or interrupted; gives the lease back."""
         row = await self._row(lease)
         if row.cancelled:
-            await self._leave(row, lease, "cancelled", "cancelled by its owner", None)
+            await self._leave(row, lease, "cancelled", "by its owner", None)
             return
         try:
             if row.phase in CONVERGED and row.converged_version == row.version:
@@ -103,7 +103,7 @@ class Reconciler:
             rows = await self._rows(row.id)
             marks = await self.journal.read(partial(self.journal.store.vault.marks, deployment=row.id))
             desired, observed = await look(row, driver, offers, loaded.topology, rows, marks)
-            await self._note(lease, rows, observed, driver)
+            await self._note(lease, rows, desired, observed, driver)
             plan = make_plan(desired, observed)
             if not plan:
                 return await self._converged(row, lease, desired, observed)
@@ -154,22 +154,32 @@ class Reconciler:
         await self._guarded(lease, placement={"site": placed.site, "offers": offers})
         return await self._row(lease)
 
-    async def _note(self, lease: Lease, rows: Sequence[ResourceRow], observed: Observed, driver: Driver) -> None:
+    async def _note(
+        self, lease: Lease, rows: Sequence[ResourceRow], desired: Desired, observed: Observed, driver: Driver
+    ) -> None:
         """Write down what the site shows of machines otherwise than the rows, so that operations read the same."""
         known = {Key(r.node, r.index): r for r in rows}
+        topology, now = desired.topology, self.journal.store.now()
         changed = []
         for key, resource in observed.resources.items():
             row, shown = known.get(key), resource.attributes
             if resource.kind is not NodeKind.MACHINE or resource.health is Health.MISSING:
                 continue
-            if row is None or row.site_id != shown.get("tosca_id"):
-                now = self.journal.store.now()
+            if row is None or row.site_id != shown["tosca_id"]:
+                spec = machine_spec(topology, topology.nodes[key.node]) if key.node in topology.nodes else {}
                 row = ResourceRow(lease.deployment, key.node, key.index, NodeKind.MACHINE, driver.name,
-                                  shown.get("tosca_id"), Health.PENDING, done=dump_done(resource.done),
-                                  attributes=shown, created=now, updated=now)  # fmt: skip
-            elif any(row.attributes.get(n) != shown[n] for n in ("private_address", "public_address")):
-                ssh = {**row.attributes.get("ssh", {}), "host": shown["public_address"]}
-                row = replace(row, attributes={**shown, "ssh": ssh} if "ssh" in row.attributes else shown)
+                                  shown["tosca_id"], Health.PENDING, "", shown, row.spec if row else spec,
+                                  dump_done(resource.done), row.image if row else None, now, now)  # fmt: skip
+            elif resource.health is Health.RUNNING and _moved(row, shown):
+                ssh = (
+                    {"ssh": {**row.attributes["ssh"], "host": shown["public_address"]}}
+                    if "ssh" in row.attributes
+                    else {}
+                )
+                row = replace(row, attributes={**shown, **ssh}, updated=now)
+            elif forgotten := {k for k in resource.done if k[0] not in topology.nodes and topology.nodes}:
+                kept = {k: d for k, d in resource.done.items() if k not in forgotten}
+                row = replace(row, done=dump_done(kept), updated=now)
             else:
                 continue
             changed.append(row)
@@ -193,7 +203,7 @@ class Reconciler:
         vault = self.journal.store.vault
         private, public = vault.get(c, row.id, "ssh-key"), vault.get(c, row.id, "ssh-key.pub")
         if private is None or public is None:
-            assert row.phase == "deleted", "every live deployment has the key pair that it was created with"
+            assert row.power == Power.ABSENT, "every live deployment has the key pair that it was created with"
             return "", ""  # what turns up after a deletion is deleted without a look inside
         return private, public
 
@@ -287,6 +297,10 @@ class Reconciler:
 
     def _phase_event(self, row: Deployment, message: str, outcome: str) -> Event:
         return Event(0, row.id, self.journal.store.now(), "engine", "phase.changed", message, outcome=outcome)
+
+
+def _moved(row: ResourceRow, shown: Mapping[str, Any]) -> bool:
+    return any(row.attributes.get(name) != shown[name] for name in ("private_address", "public_address"))
 
 
 def _put_all(c: Connection, lease: Lease, rows: Sequence[ResourceRow]) -> None:

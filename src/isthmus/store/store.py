@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from isthmus.store.database import Database
+from isthmus.store.database import BUSY_SECONDS, Database, StoreUnavailable
 from isthmus.store.secrets import Vault
+
+T = TypeVar("T")
 
 
 class Store:
@@ -21,6 +26,10 @@ class Store:
 
         self.database = Database(url)
         self.now = clock
+        # SQLite has one writer at a time: more threads would only take turns, at twice the cost of the work.
+        few = self.database.is_sqlite
+        self._writers = ThreadPoolExecutor(1 if few else 8, thread_name_prefix="store-write")
+        self._readers = ThreadPoolExecutor(2 if few else 8, thread_name_prefix="store-read")
         try:
             upgrade(self.database)
             self.vault = Vault.in_file(key_file)
@@ -42,5 +51,32 @@ class Store:
         with self.database.read() as connection:
             yield connection
 
+    async def writing(self, change: Callable[[Connection], T]) -> T:
+        """Run ``change`` in a write transaction, off the event loop; raises :class:`StoreUnavailable`."""
+        return await self._off(self._writers, self.write, change)
+
+    async def reading(self, query: Callable[[Connection], T]) -> T:
+        """Run ``query`` in a read transaction, off the event loop; raises :class:`StoreUnavailable`."""
+        return await self._off(self._readers, self.read, query)
+
+    async def _off(
+        self,
+        threads: ThreadPoolExecutor,
+        transaction: Callable[[], AbstractContextManager[Connection]],
+        body: Callable[[Connection], T],
+    ) -> T:
+        asked = time.monotonic()
+
+        def call() -> T:
+            # Those who queue behind one that found the database locked need not each find out anew.
+            if time.monotonic() - asked > BUSY_SECONDS:
+                raise StoreUnavailable("the database is busy")
+            with transaction() as connection:
+                return body(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(threads, call)
+
     def close(self) -> None:
+        for threads in (self._writers, self._readers):
+            threads.shutdown(wait=True)
         self.database.close()

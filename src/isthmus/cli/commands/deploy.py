@@ -96,6 +96,10 @@ def confirm(plan: Mapping[str, Any], yes: bool) -> None:
     from isthmus.cli.render import show_plan
 
     show_plan(plan)
+    if plan["site"] is None and not plan["converged"]:
+        raise Failure(
+            "Nothing was done: no site fits.", hint="`isthmus sites` lists them; the plan says why each falls out."
+        )
     if yes or not (on_terminal() and sys.stdin.isatty()):
         return
     if not typer.confirm("Go on?", default=True):

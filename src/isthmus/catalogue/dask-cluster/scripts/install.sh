@@ -8,6 +8,8 @@ install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     local -a more
     read -r -a more <<<"${packages//[][\",]/ }"
+    # An earlier run may have been cut off in the middle of its work.
+    dpkg --configure -a
     apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Languages=none update
     # A machine that dies while it installs is made anew, so nothing has to be synced to disk.
     apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io \

@@ -11,6 +11,8 @@ install_packages() {
         printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
         chmod 755 /usr/sbin/policy-rc.d
     fi
+    # An earlier run may have been cut off in the middle of its work.
+    dpkg --configure -a
     apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Languages=none update
     # A machine that dies while it installs is made anew, so nothing has to be synced to disk.
     apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io \
