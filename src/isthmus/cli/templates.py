@@ -16,6 +16,7 @@ from isthmus.cli.failures import USAGE, Failure
 if TYPE_CHECKING:
     from isthmus.tosca import Bundle
 
+_MAIN = "template.yaml"
 _MOST_FILES = 2_000
 _MOST_BYTES = 64 * 1024**2
 
@@ -41,9 +42,11 @@ def read_bundle(text: str) -> Bundle:
     if not path.exists():
         raise Failure(f"There is no file {text}.", code=USAGE)
     try:
-        if path.is_dir() and (path / "template.yaml").is_file():
-            path /= "template.yaml"
-        return Bundle.from_zip(_zip(path)) if path.is_dir() else Bundle.from_path(path)
+        if not path.is_dir():
+            return Bundle.from_path(path)
+        files = _read_folder(path)
+        # As in the catalogue: of several documents in a folder, template.yaml is the one that is meant.
+        return Bundle(_MAIN, files) if _MAIN in files else Bundle.from_zip(_zip(files))
     except BundleError as error:
         raise Failure(
             f"{text} cannot be read as a template.",
@@ -54,15 +57,22 @@ def read_bundle(text: str) -> Bundle:
         raise Failure(f"{text} cannot be read.", code=USAGE, detail=str(error)) from None
 
 
-def _zip(folder: Path) -> bytes:
-    """A folder as a CSAR; hidden files and links stay behind."""
-    buffer, total = io.BytesIO(), 0
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    """The files of a folder; hidden ones and links stay behind."""
+    files, total = {}, 0
+    for file in _files(folder):
+        total += file.stat().st_size
+        if len(files) == _MOST_FILES or total > _MOST_BYTES:
+            raise Failure(f"{folder} holds too much for a template.", code=USAGE)
+        files[file.relative_to(folder).as_posix()] = file.read_bytes()
+    return files
+
+
+def _zip(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for count, file in enumerate(_files(folder), 1):
-            total += file.stat().st_size
-            if count > _MOST_FILES or total > _MOST_BYTES:
-                raise Failure(f"{folder} holds too much for a template.", code=USAGE)
-            archive.writestr(file.relative_to(folder).as_posix(), file.read_bytes())
+        for path, content in files.items():
+            archive.writestr(path, content)
     return buffer.getvalue()
 
 

@@ -1,6 +1,6 @@
 """Two workers on PostgreSQL; whichever does the work is killed in the middle, and the other one takes over.
 
-A program of its own, since it forks: `python -m tests.integration.crash.relaying FOLDER URL ROUNDS`. Each round
+A program of its own, since it forks: `python -m tests.integration.crash.relaying FOLDER URL FIRST LAST`. Each round
 leads one deployment through the steps of :mod:`tests.integration.crash.killing`, with one kill in each step, at
 another place in each round: inside or right after a transaction, before, in the middle of or after a site call.
 The one that is left waits for the lease to expire and goes on; then another is started beside it. After each
@@ -174,15 +174,15 @@ def run_step(relay: Relay, step: Step, id_: str, depth: int, way: int) -> Outcom
     return Outcome(step.name, kill, killed == 1, [*wrong, *([f"{killed} were killed"] if killed > 1 else [])])
 
 
-def main(folder: Path, url: str, rounds: int) -> None:
+def main(folder: Path, url: str, rounds: range) -> None:
     folder.mkdir(parents=True)
     relay = Relay(folder, url)
     first = relay.harness()
-    ids = [first.create(STEPS[0].topology, f"d{n}", due=None) for n in range(rounds)]
+    ids = [first.create(STEPS[0].topology, f"d{n}", due=None) for n in rounds]
     first.store.close()
     first.world.close()
     try:
-        for number, id_ in enumerate(ids):
+        for number, id_ in zip(rounds, ids, strict=True):
             for place, step in enumerate(STEPS):
                 relay.fill_up()
                 outcome = run_step(relay, step, id_, number, (number + place) % 5)
@@ -192,4 +192,4 @@ def main(folder: Path, url: str, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], range(int(sys.argv[3]), int(sys.argv[4]) + 1))
