@@ -63,8 +63,11 @@ class Library:
 
     def load(self, bundle: Bundle, inputs: Mapping[str, Any]) -> Template:
         """The template with these inputs; raises :class:`Invalid` with every diagnostic."""
-        key = (bundle.digest, json.dumps(inputs, sort_keys=True, default=str))
-        return self._templates.get(key, lambda: self._load(bundle, inputs))
+        return self._templates.get(_key(bundle, inputs), lambda: self._load(bundle, inputs))
+
+    def recall(self, bundle: Bundle, inputs: Mapping[str, Any]) -> Template | None:
+        """What :meth:`load` would answer, when that needs no work."""
+        return self._templates.find(_key(bundle, inputs))
 
     @staticmethod
     def _load(bundle: Bundle, inputs: Mapping[str, Any]) -> Template:
@@ -115,6 +118,10 @@ def views(diagnostics: Sequence[Diagnostic]) -> tuple[DiagnosticView, ...]:
     )  # fmt: skip
 
 
+def _key(bundle: Bundle, inputs: Mapping[str, Any]) -> tuple[str, str]:
+    return bundle.digest, json.dumps(inputs, sort_keys=True, default=str)
+
+
 class _Recent(Generic[K, V]):
     """A small cache, safe between threads; what is made twice at once is the same."""
 
@@ -123,11 +130,16 @@ class _Recent(Generic[K, V]):
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: K, make: Callable[[], V]) -> V:
+    def find(self, key: K) -> V | None:
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key]
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        if (found := self.find(key)) is not None:
+            return found
         value = make()
         with self._lock:
             self._values[key] = value

@@ -54,6 +54,8 @@ from isthmus.views import (
 __all__ = ["Service", "Source"]
 
 T = TypeVar("T")
+FEW_NODES = 50
+"""A topology of no more is drawn at once, without the help of a thread."""
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -131,7 +133,9 @@ class Service:
         site: str | None = None, idempotency_key: str | None = None,
     ) -> tuple[DeploymentView, bool]:  # fmt: skip
         """Accept a new deployment; says whether it is new or the one that this idempotency key made before."""
-        template = await asyncio.to_thread(self._open, source, inputs)
+        # A thread costs more than what is known already; only a catalogue's bundle is sure to be.
+        known = self.library.recall(source.open(), inputs) if source.catalogue else None
+        template = known or await asyncio.to_thread(self._open, source, inputs)
         refuse_missing_files(template)
         refuse_odd_sizes(template.topology)
         if site is not None and site not in self.places.names():
@@ -144,13 +148,15 @@ class Service:
         row = self._new_row(who, source, template, name, inputs, site, idempotency_key, request)
         private, public = make_key_pair(row.name)
         secrets = {"ssh-key": private, "ssh-key.pub": public, **secret_inputs(template, inputs)}
-        known = await self._in(lambda c: deployments.has_bundle(c, row.bundle))
-        archive = b"" if known else await asyncio.to_thread(template.bundle.to_zip)
+        kept = await self._glance(lambda c: deployments.has_bundle(c, row.bundle))
+        archive = b"" if kept else await asyncio.to_thread(template.bundle.to_zip)
         try:
             await self._write(lambda c: self._insert(c, row, archive, secrets))
         except IntegrityError:
             return await self._collide(who, row, request), False
         self._changed(row.id)
+        if len(template.topology.nodes) <= FEW_NODES:
+            return portrait.draw(row, template.topology, (), {}), True
         return await asyncio.to_thread(portrait.draw, row, template.topology, (), {}), True
 
     def _open(self, source: Source, inputs: Mapping[str, Any]) -> Template:
@@ -221,8 +227,7 @@ class Service:
         def query(c: Connection) -> Any:
             return deployments.summary(c, who.vo, owner, ref)
 
-        # An embedded database answers faster than a thread could be asked to.
-        row = self._now(query) if self.store.database.is_sqlite else await self._in(query)
+        row = await self._glance(query)
         if row is None:
             raise _not_found(ref)
         return portrait.summarize(row)
@@ -473,6 +478,10 @@ class Service:
     def _changed(self, deployment: str) -> None:
         self._wake()
         self.pulse.beat(deployment)
+
+    async def _glance(self, query: Callable[[Connection], T]) -> T:
+        """A query of one row; an embedded database answers it faster than a thread could be asked to."""
+        return self._now(query) if self.store.database.is_sqlite else await self._in(query)
 
     async def _in(self, query: Callable[[Connection], T]) -> T:
         try:

@@ -125,6 +125,8 @@ async def read_deployment(request: Request) -> tuple[Source, DeploymentBody | Zi
         body = DeploymentBody.model_validate(parse_json(content))
     except ValidationError as error:
         raise _at_body(error, "body") from None
+    if body.template.catalogue is not None:
+        return body.template.source(), body
     return await asyncio.to_thread(body.template.source), body
 
 

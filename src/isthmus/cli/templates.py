@@ -59,7 +59,8 @@ def read_bundle(text: str) -> Bundle:
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
     """The files of a folder; hidden ones and links stay behind."""
-    files, total = {}, 0
+    files: dict[str, bytes] = {}
+    total = 0
     for file in _files(folder):
         total += file.stat().st_size
         if len(files) == _MOST_FILES or total > _MOST_BYTES:

@@ -171,7 +171,10 @@ def test_the_playbook_runs_on_the_machine_it_is_given_and_nowhere_else():
 
     assert play["hosts"] == "all"
     assert not {"connection", "delegate_to", "roles", "vars_files"} & set(play)
-    assert all(set(t) <= {"name", "when", "register", "changed_when", "ansible.builtin.apt", "ansible.builtin.command"} for t in play["tasks"])
+    assert all(
+        set(t) <= {"name", "when", "register", "changed_when", "ansible.builtin.apt", "ansible.builtin.command"}
+        for t in play["tasks"]
+    )
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_near_one():

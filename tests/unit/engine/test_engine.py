@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from isthmus.sites.contract import Ref
-from isthmus.sites.fake.audit import audit
-from isthmus.sites.fake.faults import Fault, Kind
+from isthmus.sites.fake import FakeDriver, Fault, Kind, OperationRule, audit
+from isthmus.store import history
 
 from .harness import Harness, until
 from .topologies import cluster
@@ -150,3 +150,74 @@ async def test_many_deployments_do_not_get_in_each_others_way(harness: Harness) 
     assert len(harness.machines()) == 3
     assert len(harness.world.resources("fake", "machine")) == 60
     assert audit(harness.world) == []
+
+
+async def test_a_leaving_machine_leaves_though_an_operation_of_others_fails(
+    harness: Harness,
+) -> None:
+    d = harness.create(cluster(2))
+    await harness.settle()
+    harness.world.fail_operation("master.Standard.configure", 1, ["it broke"])
+    harness.change(d, instances={"controller": [0], "worker": [0]})
+    await harness.settle()
+    assert harness.row(d).phase == "failed"
+    assert harness.machines(d) == {"controller[0]", "worker[0]"}
+
+
+async def test_a_secret_that_a_script_prints_is_told_to_nobody(harness: Harness) -> None:
+    d = harness.create(cluster(1))
+    with harness.store.write() as c:
+        harness.store.vault.put(c, d, "key", "open sesame")
+    harness.world.set_operation(OperationRule("master.Standard.configure", code=1, lines=("it is open sesame",),
+                                              message="cannot use open sesame"))  # fmt: skip
+    await harness.settle()
+    told = [harness.row(d).reason, *harness.events(d)]
+    told += [line.text for line in harness.in_store(lambda c: history.lines_after(c, d, 0, 99, None))]
+    assert any("cannot use ***" in text for text in told)
+    assert not [text for text in told if "sesame" in text]
+
+
+async def test_an_output_that_is_a_secret_is_kept_by_its_name(harness: Harness) -> None:
+    d = harness.create(cluster(1))
+    with harness.store.write() as c:
+        harness.store.vault.put(c, d, "key", "open sesame")
+    outputs = {"password": "open sesame", "url": "http://x:open sesame@y"}
+    harness.world.set_operation(OperationRule("master.Standard.configure", outputs=outputs))
+    await harness.settle()
+    (row,) = [r for r in harness.resources(d) if r.node == "controller"]
+    kept = row.done["master|Standard.configure"]["outputs"]
+    assert kept == {"password": {"$secret": "key"}, "url": "http://x:***@y"}
+
+
+async def test_what_turns_up_after_a_deletion_is_deleted_again(harness: Harness) -> None:
+    d = harness.create(cluster(1))
+    await harness.settle()
+    harness.change(d, power="absent")
+    await harness.settle()
+    late = FakeDriver("fake", {"world": str(harness.world_file)})
+    await late.create_network(Ref(d, ".network"), {})
+    await late.close()
+    async with harness.engine() as worker:
+        task = asyncio.ensure_future(worker.run())
+        await until(lambda: harness.world.resources("fake", deployment=d) == [])
+        await until(lambda: harness.row(d).due is None)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert harness.row(d).phase == "deleted"
+
+
+async def test_a_machine_that_is_slow_to_start_keeps_its_disk(harness: Harness) -> None:
+    d = harness.create(cluster(1))
+    await harness.settle()
+    before = {m.id for m in harness.world.resources("fake", "machine", d)}
+    harness.change(d, power="stopped")
+    await harness.settle()
+    harness.world.set_fault(Fault("start_machine", kind=Kind.UNREACHABLE, delay=60, times=2))
+    harness.change(d, power="running")
+    await harness.settle()
+    assert harness.row(d).phase == "degraded"
+    harness.change(d)
+    await harness.settle()
+    assert harness.row(d).phase == "running"
+    assert {m.id for m in harness.world.resources("fake", "machine", d)} == before

@@ -224,3 +224,65 @@ def test_every_action_stands_after_all_that_it_waits_for(data: st.DataObject) ->
     if wanted.power is Power.ABSENT:
         creates = [i for i in seen if i.startswith(Verb.CREATE)]
         assert not creates
+
+
+def test_an_image_is_saved_before_anything_of_its_machine_is_configured() -> None:
+    top = topology(
+        machine("one"),
+        software("base", "one", operation("base", Stage.CREATE), operation("base", Stage.CONFIGURE)),
+        software("app", "one", operation("app", Stage.CREATE), operation("app", Stage.CONFIGURE), needs=("base",)),
+    )
+    wanted = replace(Desired(top, {"one": (0,)}), bake_keys={"one": "k"})
+    plan = make_plan(wanted, Observed())
+    image = find(plan, "create:image:one[0]")
+    assert set(image.after) == {"configure:base.Standard.create", "configure:app.Standard.create"}
+    assert image.id in _all_before(plan, "configure:app.Standard.configure")
+
+
+def _all_before(plan: Plan, id_: str) -> set[str]:
+    """Every action that ends before another begins."""
+    found: set[str] = set()
+    waiting = [id_]
+    while waiting:
+        for other in find(plan, waiting.pop()).after:
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found
+
+
+def test_an_interrupted_installation_is_still_baked() -> None:
+    wanted = desire(1, bake_keys={"worker": "k"})
+    observed = having(bare(desire(1)), Key("worker", 0), done={})
+    assert "create:image:worker[0]" in ids(make_plan(wanted, observed))
+
+
+def test_a_configured_machine_never_becomes_an_image() -> None:
+    wanted = desire(1, top=cluster(1), bake_keys={"controller": "k"})
+    observed = converged(desire(1, top=cluster(1)))
+    machine_ = observed.resources[Key("controller", 0)]
+    done = {k: d for k, d in machine_.done.items() if k != ("master", "Standard.create")}
+    assert "create:image:controller[0]" not in ids(make_plan(wanted, having(observed, Key("controller", 0), done=done)))
+
+
+def test_machines_whose_network_is_gone_are_made_anew() -> None:
+    plan = make_plan(desire(), without(converged(desire()), Key(NETWORK)))
+    assert find(plan, "delete:machine:worker[0]").why == "its network is gone"
+    assert "create:network:.network" in find(plan, "create:machine:worker[0]").after
+
+
+def test_scaling_in_does_not_wait_for_what_cannot_be_done() -> None:
+    plan = make_plan(desire(1, top=cluster(2, greeting="hi")), converged(desire(2)))
+    delete = find(plan, "delete:machine:worker[1]")
+    assert delete.after == ()
+    assert "configure:master.Standard.start" in delete.eventually
+
+
+def test_scaling_in_and_stopping_at_once_stops_what_leaves_too() -> None:
+    plan = make_plan(desire(1, Power.STOPPED, top=cluster(2)), converged(desire(2)))
+    assert set(find(plan, "stop:slave.Standard.stop").instances) == {Key("worker", 0), Key("worker", 1)}
+
+
+def test_a_broken_machine_is_stopped_with_the_rest() -> None:
+    observed = having(converged(desire()), Key("worker", 0), health=Health.ERROR)
+    assert "stop:machine:worker[0]" in ids(make_plan(desire(power=Power.STOPPED), observed))
