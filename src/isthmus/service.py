@@ -133,9 +133,7 @@ class Service:
         site: str | None = None, idempotency_key: str | None = None,
     ) -> tuple[DeploymentView, bool]:  # fmt: skip
         """Accept a new deployment; says whether it is new or the one that this idempotency key made before."""
-        # A thread costs more than what is known already; only a catalogue's bundle is sure to be.
-        known = self.library.recall(source.open(), inputs) if source.catalogue else None
-        template = known or await asyncio.to_thread(self._open, source, inputs)
+        template = await self._template(source, inputs)
         refuse_missing_files(template)
         refuse_odd_sizes(template.topology)
         if site is not None and site not in self.places.names():
@@ -148,16 +146,22 @@ class Service:
         row = self._new_row(who, source, template, name, inputs, site, idempotency_key, request)
         private, public = make_key_pair(row.name)
         secrets = {"ssh-key": private, "ssh-key.pub": public, **secret_inputs(template, inputs)}
-        kept = await self._glance(lambda c: deployments.has_bundle(c, row.bundle))
-        archive = b"" if kept else await asyncio.to_thread(template.bundle.to_zip)
         try:
-            await self._write(lambda c: self._insert(c, row, archive, secrets))
+            if not await self._write(lambda c: self._insert(c, row, None, secrets)):
+                archive = await asyncio.to_thread(template.bundle.to_zip)
+                await self._write(lambda c: self._insert(c, row, archive, secrets))
         except IntegrityError:
             return await self._collide(who, row, request), False
         self._changed(row.id)
         if len(template.topology.nodes) <= FEW_NODES:
             return portrait.draw(row, template.topology, (), {}), True
         return await asyncio.to_thread(portrait.draw, row, template.topology, (), {}), True
+
+    async def _template(self, source: Source, inputs: Mapping[str, Any]) -> Template:
+        """What a source means; without a thread, which would cost more, when a catalogue's was used lately."""
+        if source.catalogue and (known := self.library.recall(source.open(), inputs)):
+            return known
+        return await asyncio.to_thread(self._open, source, inputs)
 
     def _open(self, source: Source, inputs: Mapping[str, Any]) -> Template:
         return self.library.load(source.open(), inputs)
@@ -179,13 +183,17 @@ class Service:
             created=now, updated=now,
         )  # fmt: skip
 
-    def _insert(self, c: Connection, row: Deployment, archive: bytes, secrets: Mapping[str, str]) -> None:
-        if archive:
+    def _insert(self, c: Connection, row: Deployment, archive: bytes | None, secrets: Mapping[str, str]) -> bool:
+        """Add a deployment; false when its bundle is not kept yet and no archive of it is given."""
+        if archive is not None:
             deployments.save_bundle(c, row.bundle, archive, row.created)
+        elif not deployments.has_bundle(c, row.bundle):
+            return False
         deployments.add(c, row)
         self.store.vault.add(c, row.id, secrets)
         text = f"created from {row.template}"
         history.add_events(c, [Event(0, row.id, row.created, row.owner, "deployment.created", text)])
+        return True
 
     async def _repeat(self, who: Principal, made: Deployment, request: str) -> DeploymentView:
         if made.request_digest != request:
