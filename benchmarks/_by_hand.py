@@ -6,7 +6,6 @@ What a person's own script would do for one cluster on one machine, with nothing
 
 from __future__ import annotations
 
-
 import secrets
 import shutil
 import socket
@@ -158,8 +157,7 @@ cat >/etc/slurm/slurm.conf <<'CONF'
 CONF
 echo CgroupPlugin=disabled >/etc/slurm/cgroup.conf
 until systemctl is-active --quiet sysinit.target; do sleep 0.02; done
-systemctl restart munge
-systemctl restart {daemon}
+{begin}
 """
 
 _FIRST_JOB = """
@@ -208,8 +206,9 @@ class Slurm:
         return name
 
     def configure_one_more(self, name: str) -> None:
-        """Tell the controller and the new worker of each other."""
-        at_once(self._configure, ["controller", name])
+        """Tell the controller of the new worker, which goes on running jobs, and then start the worker."""
+        self._configure("controller", "scontrol reconfigure")
+        self._configure(name)
 
     def run_job(self) -> str:
         """Run a job over all workers, as soon as they are there."""
@@ -223,13 +222,15 @@ class Slurm:
     def remove(self) -> None:
         self.place.remove(self.names)
 
-    def _configure(self, name: str) -> None:
+    def _configure(self, name: str, begin: str = "") -> None:
+        """Write a machine's configuration, then ``begin``; without it, start its daemons."""
         daemon = "slurmctld" if name == "controller" else "slurmd"
+        begin = begin or f"systemctl restart munge\nsystemctl restart {daemon}"
         nodes = "\n".join(
             f"NodeName={n} NodeAddr={self.addresses[n]} CPUs=1 RealMemory=800 State=UNKNOWN" for n in self.names[1:]
         )
         conf = _CONF.format(controller=self.addresses["controller"], nodes=nodes)
-        self.place.do(name, _CONFIGURE.format(munge=self.munge, conf=conf, daemon=daemon))
+        self.place.do(name, _CONFIGURE.format(munge=self.munge, conf=conf, begin=begin))
 
 
 def _role(name: str) -> str:

@@ -30,7 +30,7 @@ def by_isthmus(server: Isthmus, count: int) -> dict[str, float]:
 def work(history: list[dict[str, Any]]) -> float:
     """Seconds from the request's acceptance until the deployment was as it should be."""
     asked = history[0]["time"]
-    return max(e["time"] for e in history if e["kind"] == "phase.changed") - asked
+    return float(max(e["time"] for e in history if e["kind"] == "phase.changed") - asked)
 
 
 def by_hand(cluster: Slurm, image: str) -> dict[str, float]:

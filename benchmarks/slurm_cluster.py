@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import isthmus as package
 from _by_hand import PACKAGES, Bench, Slurm, base_image, bench
 from common import PYTHON, Isthmus, Progress, Report, isthmus, parse_arguments, percentile, run, timed
+
+import isthmus as package
 
 WORKERS = 2
 NAME = "cluster"

@@ -59,10 +59,13 @@ def draw(
 ) -> DeploymentView:
     """A deployment whole: its nodes, their instances, and how far each operation is."""
     s = summarize(row)
+    there: dict[str, dict[int, ResourceRow]] = {}
+    for resource in rows:
+        there.setdefault(resource.node, {})[resource.index] = resource
     return DeploymentView(
         s.id, s.name, s.phase, s.reason, s.template, s.site, s.owner, s.vo, s.created, s.updated,
         version=row.version, inputs=row.inputs, outputs=_hide(row.outputs),
-        nodes=[_node(row, topology, node, rows, latest) for node in topology.nodes.values()],
+        nodes=[_node(row, topology, node, there, latest) for node in topology.nodes.values()],
     )  # fmt: skip
 
 
@@ -80,16 +83,20 @@ def _hide(value: Any) -> Any:
 
 
 def _node(
-    row: Deployment, topology: Topology, node: Node, rows: Sequence[ResourceRow], latest: Mapping[str, Event]
+    row: Deployment,
+    topology: Topology,
+    node: Node,
+    there: Mapping[str, Mapping[int, ResourceRow]],
+    latest: Mapping[str, Event],
 ) -> NodeView:
     host = next((r.target for r in node.requirements if r.name == "host"), None)
     machine = topology.host_of(node.name)
     if node.kind is NodeKind.SOFTWARE and machine is not None:
-        mine = {r.index: r for r in rows if r.node == machine.name}
+        mine = there.get(machine.name, {})
         indices = sorted({*mine, *row.instances.get(machine.name, ())})
         instances = [_software(node, i, mine.get(i), latest, row.phase) for i in indices]
     else:
-        mine = {r.index: r for r in rows if r.node == node.name}
+        mine = there.get(node.name, {})
         indices = sorted({*mine, *row.instances.get(node.name, ())})
         instances = [_instance(node.name, i, mine.get(i)) for i in indices]
     scaling = node.scaling

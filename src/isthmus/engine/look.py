@@ -30,7 +30,8 @@ async def look(
     instances = {n: i for n, i in row.instances.items() if n in topology.nodes}
     desired = await desire(topology, instances, Power(row.power), driver, offers, f"{row.vo}/{row.owner}")
     desired = replace(desired, marks=marks)
-    ran = {node: (key, installed(topology, node)) for node, key in desired.bake_keys.items()}
+    runs = installed(topology) if desired.bake_keys else {}
+    ran = {node: (key, runs[node]) for node, key in desired.bake_keys.items()}
     return desired, merge(rows, await list_site(driver, row.id), ran)
 
 

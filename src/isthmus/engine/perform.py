@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from sqlalchemy import Connection
 
@@ -160,11 +160,15 @@ class Performer:
         """The row of a machine that was just made; what its image brought along need not run."""
         topology, image = self.context.desired.topology, machine.tags.get(IMAGE_TAG)
         baked = image is not None and image == self.context.desired.bake_keys.get(key.node)
-        done = installed(topology, key.node) if baked else {}
+        done = self._installed[key.node] if baked else {}
         return replace(
             self._row(key, NodeKind.MACHINE, Health.PENDING), site_id=machine.id, image=image, done=dump_done(done),
             spec=machine_spec(topology, topology.nodes[key.node]), attributes=machine_attributes(machine),
         )  # fmt: skip
+
+    @cached_property
+    def _installed(self) -> Mapping[str, Mapping[OperationKey, Done]]:
+        return installed(self.context.desired.topology)
 
     async def _recorded(self, key: Key) -> ResourceRow | None:
         return await self.journal.read(lambda c: resources.get(c, self.context.deployment, key.node, key.index))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal, select, tuple_, union_all, update
 
 from isthmus.store.inserting import insert_or_leave
 from isthmus.store.models import bundles, deployments
@@ -93,9 +93,16 @@ def find(c: Connection, vo: str, owner: str | None, ref: str, asker: str = "") -
 
     ``owner`` None finds anybody's; then those of ``asker`` come first. At most two are answered.
     """
-    mine = [d.vo == vo, *([d.owner == owner] if owner is not None else [])]
-    query = select(*_COLUMNS).where(and_(*mine, or_(d.id == ref, d.name == ref)))
-    return [Deployment(*row) for row in c.execute(query.order_by(*_best(ref), d.owner != asker).limit(2))]
+    query = _FIND_OF_ANYBODY if owner is None else _FIND_OF_OWNER
+    found = c.execute(query, {"vo": vo, "ref": ref, "asker": asker, **({} if owner is None else {"owner": owner})})
+    return [Deployment(*row) for row in found]
+
+
+def _is_meant(vo: Any, owner: Any, ref: Any) -> ColumnElement[bool]:
+    """The rows that ``ref`` fits, by id or by name. Two searches: of an OR, SQLite makes a scan of the whole VO."""
+    o = deployments.alias("meant").c
+    mine = [o.vo == vo, *([o.owner == owner] if owner is not None else [])]
+    return d.id.in_(union_all(select(o.id).where(o.id == ref, *mine), select(o.id).where(o.name == ref, *mine)))
 
 
 def _best(ref: Any) -> tuple[ColumnElement[Any], ...]:
@@ -127,16 +134,21 @@ def summaries(
     return c.execute(select(*_SUMMARY).where(*where).order_by(d.created.desc(), d.id.desc()).limit(limit)).all()
 
 
-def _summary_query(*where: Any) -> Any:
-    query = select(*_SUMMARY).where(
-        d.vo == bindparam("vo"), or_(d.id == bindparam("ref"), d.name == bindparam("ref")), *where
-    )
+def _summary_query(owner: Any) -> Any:
+    query = select(*_SUMMARY).where(_is_meant(bindparam("vo"), owner, bindparam("ref")))
     return query.order_by(*_best(bindparam("ref"))).limit(1)
 
 
+def _find_query(owner: Any) -> Any:
+    query = select(*_COLUMNS).where(_is_meant(bindparam("vo"), owner, bindparam("ref")))
+    return query.order_by(*_best(bindparam("ref")), d.owner != bindparam("asker")).limit(2)
+
+
 # What clients poll is asked thousands of times a second: its statements are built once.
-_SUMMARY_OF_ANYBODY = _summary_query()
-_SUMMARY_OF_OWNER = _summary_query(d.owner == bindparam("owner"))
+_FIND_OF_ANYBODY = _find_query(None)
+_FIND_OF_OWNER = _find_query(bindparam("owner"))
+_SUMMARY_OF_ANYBODY = _summary_query(None)
+_SUMMARY_OF_OWNER = _summary_query(bindparam("owner"))
 
 
 def summary(c: Connection, vo: str, owner: str | None, ref: str) -> Any | None:

@@ -57,9 +57,10 @@ def claim_due(
 
 def renew(c: Connection, leases: Sequence[Lease], now: float, seconds: float) -> dict[str, tuple[int, bool]]:
     """Prolong leases; answers version and cancelled flag of each deployment still held."""
-    tokens = [lease.token for lease in leases]
-    c.execute(update(d).where(d.c.lease_token.in_(tokens)).values(lease_expiry=now + seconds))
-    rows = c.execute(select(d.c.id, d.c.version, d.c.cancelled).where(d.c.lease_token.in_(tokens)))
+    ids, tokens = [lease.deployment for lease in leases], [lease.token for lease in leases]
+    held = and_(d.c.id.in_(ids), d.c.lease_token.in_(tokens))  # by id, which has an index
+    c.execute(update(d).where(held).values(lease_expiry=now + seconds))
+    rows = c.execute(select(d.c.id, d.c.version, d.c.cancelled).where(held))
     return {row.id: (row.version, row.cancelled) for row in rows}
 
 
