@@ -15,6 +15,7 @@ demo: engine  ## a Slurm cluster from a TOSCA template on this machine, and a pa
 	@scripts/demo
 
 test: engine  ## every test that needs no engine which takes minutes to build
+	@scripts/test-tools
 	@$(PY) -m pytest
 
 test-unit: install  ## tests of the pure parts, without network or engines
@@ -30,7 +31,7 @@ format: install
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
 
 bench: engine  ## the benchmarks, each printing ratios against a named baseline of the same run
-	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(PY) $$b || exit 1; done
+	@for b in $$(grep -l __main__ benchmarks/[a-z]*.py); do echo "== $$b"; $(PY) $$b || exit 1; done
 
 clean:
 	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -71,9 +71,9 @@ class Reconciler:
             await self._leave(row, lease, "cancelled", "by its owner", None)
             return
         try:
-            if row.phase in CONVERGED and row.converged_version == row.version:
-                pass  # a look at what should be at rest: its phase changes only when there is work
-            elif row.phase != (phase := working_phase(row)):
+            # A look at what should be at rest changes its phase only when there is work.
+            at_rest = row.phase in CONVERGED and row.converged_version == row.version
+            if not at_rest and row.phase != (phase := working_phase(row)):
                 row = await self._enter(row, lease, phase, "")
             await self._work(row, lease, interrupt)
         except SiteError as error:
