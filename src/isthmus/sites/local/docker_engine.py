@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,25 @@ def _engine_at_hand(progress: Callable[[str], None]) -> Engine:
     return DOCKER
 
 
+PID_FILES = {
+    Path("/var/run/docker.pid"): "dockerd",
+    Path("/var/run/docker/containerd/containerd.pid"): "containerd",
+}
+"""Where Docker's processes leave their numbers, each with its program."""
+
+
+def forget_the_dead(pid_files: Mapping[Path, str] = PID_FILES) -> None:
+    """Remove notes of processes that ended without doing so, when their numbers are other programs' by now.
+
+    Docker takes any living process of that number for itself, and would not start.
+    """
+    for file, program in pid_files.items():
+        with contextlib.suppress(OSError, ValueError):
+            name = Path(f"/proc/{int(file.read_text())}/comm").read_text().strip()
+            if not name.startswith(program):
+                file.unlink()
+
+
 @dataclass(frozen=True, slots=True)
 class _Launch:
     """A start under way: whether it has failed already, and what it said last."""
@@ -117,6 +137,7 @@ def _start_by_systemd(engine: Engine) -> _Launch:
 def _start_by_hand(engine: Engine) -> _Launch:
     """Start an engine that outlives us: a session of its own, its log among our state, none of our secrets."""
     log = state_folder() / f"{engine.program}.log"
+    forget_the_dead()
     Path(engine.socket.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
         process = subprocess.Popen(
