@@ -34,12 +34,9 @@ is_ours() {
 }
 
 make_claim() {
-  IFS= read -r name
-  IFS= read -r body
-  mkdir -p "$base"
   make_stage
   printf '%s\n' "$name" >"$stage/name"
-  printf '%s\n' "$body" >"$stage/claim.json"
+  printf '%s\n' "$value" >"$stage/claim.json"
   sync "$stage/name" "$stage/claim.json" 2>/dev/null || :
   # Renaming onto a folder that holds anything fails: that is what makes the claim exclusive.
   if ! said=$(mv -T "$stage" "$claim" 2>&1); then
@@ -50,22 +47,19 @@ make_claim() {
 }
 
 add_key() {
-  IFS= read -r name
-  IFS= read -r key
   is_ours || return 0
   keys_file
   mkdir -p "$home/.ssh"
-  if ! grep -qxF -e "$key" "$keys" 2>/dev/null; then
+  if ! grep -qxF -e "$value" "$keys" 2>/dev/null; then
     # A last line without its newline would swallow ours.
     if [ -s "$keys" ] && [ -n "$(tail -c 1 "$keys")" ]; then echo >>"$keys"; fi
-    printf '%s\n' "$key" >>"$keys"
+    printf '%s\n' "$value" >>"$keys"
   fi
   chown "$user:" "$home/.ssh" "$keys"
   : >"$claim/ready"
 }
 
 release() {
-  IFS= read -r name
   is_ours || return 0
   keys_file
   if grep -q -e " $name\$" "$keys" 2>/dev/null; then
@@ -77,6 +71,14 @@ release() {
   mv -T "$claim" "$stage"
 }
 
+IFS= read -r name || :
+IFS= read -r value || :
+if [ "$1" = claim ]; then mkdir -p "$base"; fi
+# One at a time, once all is read: what a verb sees of the claim is still so when it acts on it, and none is seen half gone.
+if [ -d "$base" ]; then
+  exec 9<"$base"
+  flock 9
+fi
 case $1 in
   show) ;;
   claim) make_claim ;;
