@@ -72,8 +72,8 @@ class Library:
     @staticmethod
     def _load(bundle: Bundle, inputs: Mapping[str, Any]) -> Template:
         loaded = tosca.load(bundle, inputs)
-        if loaded.topology is None:
-            errors = [d for d in loaded.diagnostics if d.severity == "error"]
+        if loaded.topology is None or not loaded.deployable:
+            errors = [d for d in loaded.diagnostics if d.severity != "warning"]
             count = f"{len(errors)} errors" if len(errors) != 1 else "1 error"
             raise Invalid(f"{bundle.main}: {count}", diagnostics=views(loaded.diagnostics), code="template")
         return Template(bundle, loaded.topology, tuple(loaded.secrets), tuple(loaded.diagnostics))

@@ -167,7 +167,7 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticView:
-    """One thing wrong with a template. `severity` is `error` or `warning`; `code` is stable."""
+    """One thing wrong with a template. `severity` is `error`, `refusal` or `warning`; `code` is stable."""
 
     severity: str
     code: str

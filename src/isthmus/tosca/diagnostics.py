@@ -80,13 +80,19 @@ CODES = {
 
 
 class Severity(StrEnum):
+    """How bad it is, worst first."""
+
     ERROR = "error"
+    """It is not TOSCA: there is no topology."""
+    REFUSAL = "refusal"
+    """It is TOSCA, and cannot be deployed as it stands: a file is missing, a part is not supported."""
     WARNING = "warning"
+    """Its author should know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing that is wrong (ERROR: there is no topology) or doubtful (WARNING).
+    """One thing that is wrong or doubtful.
 
     ``code`` is stable; ``excerpt`` shows the line with a caret; ``suggestion`` may be empty.
     """
@@ -161,6 +167,7 @@ class Problems:
         self._dropped = 0
         self._work = 0
         self.failed = False
+        self.refused = False
         self.marked: set[str] = set()
         """Files that show the marks of the field's catalogues; see :mod:`isthmus.tosca.leniency`."""
         self.leniencies: dict[str, str] = {}
@@ -171,6 +178,13 @@ class Problems:
         """Record what makes the template unusable."""
         self.failed = True
         self._add(Severity.ERROR, code, summary, at, detail, suggestion)
+
+    def refuse(
+        self, code: str, summary: str, at: Located | None = None, *, detail: str = "", suggestion: str | Near = ""
+    ) -> None:
+        """Record what is right by the specification and cannot be deployed as it stands."""
+        self.refused = True
+        self._add(Severity.REFUSAL, code, summary, at, detail, suggestion)
 
     def warn(
         self, code: str, summary: str, at: Located | None = None, *, detail: str = "", suggestion: str | Near = ""
@@ -203,8 +217,9 @@ class Problems:
             raise Exhausted
 
     def list(self) -> tuple[Diagnostic, ...]:
-        """Errors first, each kind in the order in which it was found."""
-        found = sorted(self._found.values(), key=lambda d: d.severity is not Severity.ERROR)
+        """The worst first, each kind in the order in which it was found."""
+        order = list(Severity)
+        found = sorted(self._found.values(), key=lambda d: order.index(d.severity))
         if self._dropped:
             severity = Severity.ERROR if self.failed else Severity.WARNING
             found.append(Diagnostic(severity, "too-large", f"and {self._dropped} more of these"))

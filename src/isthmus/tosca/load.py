@@ -11,7 +11,7 @@ from isthmus.topology import Topology
 from isthmus.tosca.artifacts import Artifacts
 from isthmus.tosca.assembly import assemble
 from isthmus.tosca.bundle import Bundle
-from isthmus.tosca.diagnostics import Diagnostic, Exhausted, Problems
+from isthmus.tosca.diagnostics import Diagnostic, Exhausted, Problems, Severity
 from isthmus.tosca.documents import Map
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import check_keys, map_at
@@ -26,6 +26,7 @@ from isthmus.tosca.types import Types, normative_types
 class Loaded:
     """What came of a template: a topology unless a diagnostic is an error.
 
+    ``deployable`` is whether the topology can be made real as it stands: nothing was refused either.
     ``secrets`` are the names of inputs that are secrets: the topology refers to the value of input NAME as
     ``Secret("input:NAME")``. ``leniencies`` are the names of what was accepted beyond the specification.
     """
@@ -34,6 +35,10 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...]
     secrets: tuple[str, ...] = ()
     leniencies: tuple[str, ...] = ()
+
+    @property
+    def deployable(self) -> bool:
+        return self.topology is not None and all(d.severity is Severity.WARNING for d in self.diagnostics)
 
 
 @dataclass(frozen=True, slots=True)
