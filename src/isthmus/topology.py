@@ -17,6 +17,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from isthmus import calls
+
+NODE_INDEX = "$node_index"
+"""The name under which a :class:`Reference` asks for the index of an instance itself (TOSCA 2.0 §14.2)."""
+
 Value = Any
 """Plain JSON with :class:`Reference`, :class:`Secret` or :class:`Call` anywhere inside."""
 
@@ -58,7 +63,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of values that are known later: ``concat``, ``join`` or ``token``."""
+    """A function of values that are known later: one of :data:`isthmus.calls.FUNCTIONS`."""
 
     function: str
     args: tuple[Value, ...]
@@ -121,12 +126,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """An edge of the graph: this node needs ``target`` through ``relationship``."""
+    """An edge of the graph: this node needs ``target`` through ``relationship``.
+
+    ``capability`` is the name of the target's capability that is met, where the template asks for one.
+    """
 
     name: str
     target: str
     relationship: str
     properties: Mapping[str, Value] = field(default_factory=dict)
+    capability: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,10 @@ class Node:
     operations: tuple[Operation, ...] = ()
     scaling: Scaling | None = None
     description: str = ""
+    directives: tuple[str, ...] = ()
+    """Where the node comes from, in the order in which it is tried (TOSCA 2.0 §7.2.1); made here by default."""
+    count: int = 1
+    """How many nodes the template stands for (TOSCA 2.0 §14.1); for a machine ``scaling`` says the same."""
 
     def staged(self, *stages: Stage) -> tuple[Operation, ...]:
         """The operations of those stages, in the order in which they run."""
@@ -172,6 +185,160 @@ class Output:
     description: str = ""
 
 
+# ---------------------------------------------------------------------------------------------
+# groups, policies, workflows: told, and not run by the engine
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Nodes that belong together (TOSCA 1.3 §3.8.5, TOSCA 2.0 §16.2); ``members`` are nodes or other groups."""
+
+    name: str
+    type: str
+    members: tuple[str, ...] = ()
+    properties: Mapping[str, Value] = field(default_factory=dict)
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    description: str = ""
+
+
+class ActivityKind(StrEnum):
+    DELEGATE = "delegate"
+    SET_STATE = "set_state"
+    CALL_OPERATION = "call_operation"
+    INLINE = "inline"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing that a step or a trigger does (TOSCA 1.3 §3.6.23, TOSCA 2.0 §13.2.3).
+
+    ``name`` is the state to be set, the workflow, or ``Interface.operation``. A trigger of TOSCA 1.0 to 1.2
+    may define an operation of its own; then ``implementation`` is what it names.
+    """
+
+    kind: ActivityKind
+    name: str
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+    implementation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """When a policy acts, and what it does then (TOSCA 1.3 §3.6.22, TOSCA 2.0 §16.5).
+
+    ``condition`` is a value that must come out true; TOSCA 1.0 to 1.2 allow free text too. ``period`` is in
+    seconds; it, ``evaluations`` and ``method`` tell how a condition of TOSCA 1.x is measured. ``target`` holds
+    the `node`, `requirement` and `capability` whose events count.
+    """
+
+    name: str
+    event: str
+    action: tuple[Activity, ...] = ()
+    condition: Value = None
+    period: float | None = None
+    evaluations: int | None = None
+    method: str = ""
+    target: Mapping[str, str] = field(default_factory=dict)
+    schedule: Mapping[str, Value] = field(default_factory=dict)
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A rule for nodes and groups (TOSCA 1.3 §3.8.6, TOSCA 2.0 §16.4); ``triggers`` are those of its type too."""
+
+    name: str
+    type: str
+    targets: tuple[str, ...] = ()
+    properties: Mapping[str, Value] = field(default_factory=dict)
+    triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An input that a workflow declares (TOSCA 1.3 §3.6.14, TOSCA 2.0 §9.8)."""
+
+    type: str
+    required: bool = True
+    default: Value = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What must hold before a workflow runs (TOSCA 1.3 §3.6.26, TOSCA 2.0 §13.2.1); TOSCA 2.0 names no target."""
+
+    condition: Value
+    target: str = ""
+    relationship: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a workflow (TOSCA 1.3 §3.6.27, TOSCA 2.0 §13.2.2).
+
+    ``target`` is a node or a group, ``relationship`` a requirement of that node. ``filter`` is a value that
+    must come out true for an instance to take part, None without one.
+    """
+
+    name: str
+    target: str
+    activities: tuple[Activity, ...] = ()
+    relationship: str = ""
+    filter: Value = None
+    on_success: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+    operation_host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """An imperative workflow (TOSCA 1.3 §3.8.7, TOSCA 2.0 §13.2).
+
+    In values inside it, ``Call("get_input", (NAME, …))`` is an input of the workflow itself. ``outputs``
+    are paths of attributes; ``implementation`` is the file of a workflow in another language.
+    """
+
+    name: str
+    steps: Mapping[str, Step] = field(default_factory=dict)
+    inputs: Mapping[str, Parameter] = field(default_factory=dict)
+    preconditions: tuple[Precondition, ...] = ()
+    outputs: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
+    implementation: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One entry of a substitution mapping (TOSCA 2.0 chapter 15).
+
+    ``name`` is what the replaced node has: a name, or a path that begins with CAPABILITY or RELATIONSHIP.
+    ``target`` is what stands for it: an input, an output or a workflow, or a node and what it has. Of a
+    requirement ``count`` go there, None for all that are left.
+    """
+
+    name: tuple[str, ...]
+    target: tuple[str, ...]
+    count: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """The type of node that a template may replace, and what stands for what then.
+
+    ``filter`` is the condition that a node must pass, as written.
+    """
+
+    node_type: str
+    properties: tuple[Mapped, ...] = ()
+    attributes: tuple[Mapped, ...] = ()
+    capabilities: tuple[Mapped, ...] = ()
+    requirements: tuple[Mapped, ...] = ()
+    interfaces: tuple[Mapped, ...] = ()
+    filter: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class Topology:
     """What a template means once inputs are given: nodes by name, in the template's order."""
@@ -180,6 +347,10 @@ class Topology:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     description: str = ""
     metadata: Mapping[str, Value] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    workflows: Mapping[str, Workflow] = field(default_factory=dict)
+    substitution: Substitution | None = None
 
     def host_of(self, name: str) -> Node | None:
         """The machine under a node, through any number of ``host`` requirements; itself if one."""
@@ -242,10 +413,10 @@ class Offer:
 
 
 class Unknown(Exception):
-    """A reference has no answer yet: what it points at does not exist or has not run."""
+    """A reference has no answer yet: what it points at does not exist or has not run, or ``why``."""
 
-    def __init__(self, what: Reference | Secret):
-        super().__init__(describe(what))
+    def __init__(self, what: Reference | Secret, why: str = ""):
+        super().__init__(f"{describe(what)}: {why}" if why else describe(what))
         self.what = what
 
 
@@ -258,14 +429,25 @@ def evaluate(value: Value, lookup: Lookup) -> Any:
     match value:
         case Reference() | Secret():
             return lookup(value)
-        case Call(function, args):
-            return _FUNCTIONS[function](*[evaluate(a, lookup) for a in args])
+        case Call(_, args):
+            return _finish(value, [evaluate(a, lookup) for a in args])
         case Mapping():
             return {k: evaluate(v, lookup) for k, v in value.items()}
         case list() | tuple():
             return [evaluate(v, lookup) for v in value]
         case _:
             return value
+
+
+def _finish(made: Call, args: Sequence[Any]) -> Any:
+    """A call whose arguments are known by now; one that makes no sense of them waits for others."""
+    try:
+        return calls.call(made.function, args)
+    except calls.CallError as e:
+        asked = next(references(made), None)
+        if asked is None:
+            raise
+        raise Unknown(asked, str(e)) from e
 
 
 def references(value: Value) -> Iterator[Reference | Secret]:
@@ -348,31 +530,3 @@ def _canonical(value: Value) -> Any:
             return [_canonical(v) for v in value]
         case _:
             return value
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
-
-
-def _concat(*parts: Any) -> Any:
-    if parts and all(isinstance(p, list) for p in parts):
-        return [item for part in parts for item in part]
-    return "".join(_text(p) for p in parts)
-
-
-def _join(parts: Any, delimiter: str = "") -> str:
-    return delimiter.join(_text(p) for p in (parts if isinstance(parts, list) else [parts]))
-
-
-def _token(text: Any, separators: str, index: int) -> str | None:
-    fields = [_text(text)]
-    for separator in separators:
-        fields = [piece for text in fields for piece in text.split(separator)]
-    return fields[index] if index < len(fields) else None
-
-
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {"concat": _concat, "join": _join, "token": _token}

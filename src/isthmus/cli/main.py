@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from isthmus.cli.commands import catalogue, deployments, history, machines, server, sites, templates
+from isthmus.cli.commands import catalogue, deployments, history, machines, server, sites, templates, tosca
 from isthmus.cli.commands.completion import completion
 from isthmus.cli.commands.deploy import deploy, update
 from isthmus.cli.context import Context
 from isthmus.cli.failures import FAILED, INTERRUPTED, Failure
 from isthmus.cli.output import emit_line, note, show_failure
+from isthmus.cli.words import take_words
 
 EPILOG = """\
 \b
@@ -36,9 +37,17 @@ Environment:
   ISTHMUS_URL, ISTHMUS_TOKEN   a remote server and its token
 """
 
+_UNFORESEEN = (
+    OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, AssertionError, RecursionError,
+)  # fmt: skip
+
 
 class Root(TyperGroup):
     """The top of all commands: nothing leaves it as a stack trace."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        take_words(self, self.context_settings)
+        return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -55,7 +64,7 @@ class Root(TyperGroup):
             # Whoever read has seen enough, as in `isthmus list | head`.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(FAILED) from None
-        except (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
+        except _UNFORESEEN as error:
             if os.environ.get("ISTHMUS_DEBUG"):
                 raise
             note(f"isthmus: unforeseen {type(error).__name__}: {error}\nHint: ISTHMUS_DEBUG=1 shows where.")
@@ -123,6 +132,7 @@ app.command()(deployments.delete)
 app.command()(sites.sites)
 app.add_typer(sites.images, name="images")
 app.add_typer(server.app, name="server")
+app.add_typer(tosca.app, name="tosca")
 app.command()(completion)
 
 

@@ -5,25 +5,28 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli.failures import USAGE, Failure
 
 if TYPE_CHECKING:
-    from isthmus.tosca import Bundle
+    from isthmus.tosca.bundle import Bundle
+    from isthmus.tosca.diagnostics import Diagnostic
+    from isthmus.tosca.importers.web import WebImporter
 
 _MAIN = "template.yaml"
+_ARCHIVES = (".zip", ".csar", ".tar", ".tar.gz", ".tgz")
 _MOST_FILES = 2_000
 _MOST_BYTES = 64 * 1024**2
 
 
 def is_path(text: str) -> bool:
     """Whether a template argument is a path; a plain word is a name of the catalogue."""
-    return "/" in text or Path(text).suffix.lower() in (".yaml", ".yml", ".zip", ".csar")
+    return "/" in text or text.lower().endswith((".yaml", ".yml", *_ARCHIVES))
 
 
 def template_body(text: str) -> dict[str, Any]:
@@ -33,28 +36,69 @@ def template_body(text: str) -> dict[str, Any]:
     return {"archive": base64.b64encode(read_bundle(text).to_zip()).decode()}
 
 
-def read_bundle(text: str) -> Bundle:
-    """The template at a path: a file with what it imports and runs, a folder, a CSAR."""
-    from isthmus.library import views
-    from isthmus.tosca import Bundle, BundleError
+def read_bundle(text: str, *, root: Path | None = None, allow_import: Sequence[str] = ()) -> Bundle:
+    """The template at a path: a file with what it imports and runs, a folder, a CSAR.
+
+    ``root`` is the folder that imports of a file may lead to, its own unless told; ``allow_import`` are the
+    hosts, or `HOST/PATH`, that imports may be fetched from.
+    """
+    from isthmus.tosca.bundle import BundleError
+
+    try:
+        return open_bundle(text, root=root, allow_import=allow_import)
+    except BundleError as error:
+        shown = [show_as_json(d) for d in error.diagnostics]
+        raise Failure(f"{text} cannot be read as a template.", code=USAGE, diagnostics=shown) from None
+
+
+def open_bundle(text: str, *, root: Path | None = None, allow_import: Sequence[str] = ()) -> Bundle:
+    """As :func:`read_bundle`, and raises the language's own BundleError for what is no template."""
+    from isthmus.tosca.bundle import Bundle
 
     path = Path(text)
     if not path.exists():
         raise Failure(f"There is no file {text}.", code=USAGE)
+    if root is not None and (path.is_dir() or text.lower().endswith(_ARCHIVES)):
+        raise Failure(f"{text} has a root of its own.", code=USAGE, hint="--root goes with a single template file.")
+    importer = _importer(allow_import)
     try:
         if not path.is_dir():
-            return Bundle.from_path(path)
+            return Bundle.from_path(path, importer=importer, root=root)
         files = _read_folder(path)
-        # As in the catalogue: of several documents in a folder, template.yaml is the one that is meant.
-        return Bundle(_MAIN, files) if _MAIN in files else Bundle.from_zip(_zip(files))
-    except BundleError as error:
-        raise Failure(
-            f"{text} cannot be read as a template.",
-            code=USAGE,
-            diagnostics=[asdict(d) for d in views(error.diagnostics)],
-        ) from None
     except OSError as error:
         raise Failure(f"{text} cannot be read.", code=USAGE, detail=str(error)) from None
+    # As in the catalogue: of several documents in a folder, template.yaml is the one that is meant.
+    bundle = Bundle(_MAIN, files) if _MAIN in files else Bundle.from_zip(_zip(files))
+    return bundle.fetched(importer) if importer is not None else bundle
+
+
+def show_as_json(diagnostic: Diagnostic, severity: str = "") -> dict[str, Any]:
+    """A diagnostic with the members that the API gives it; a remark may be told with a severity of its own."""
+    place = diagnostic.position
+    return {
+        "severity": severity or str(diagnostic.severity),
+        "code": diagnostic.code,
+        "summary": diagnostic.summary,
+        "detail": diagnostic.detail,
+        "file": place.file if place else "",
+        "line": place.line if place else 0,
+        "column": place.column if place else 0,
+        "excerpt": diagnostic.excerpt,
+        "suggestion": str(diagnostic.suggestion),
+    }
+
+
+def _importer(allow: Sequence[str]) -> WebImporter | None:
+    """What fetches imports by URL; nothing is fetched unless a host is allowed."""
+    if not allow:
+        return None
+    from isthmus.tosca.importers.web import WebImporter
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isthmus" / "imports"
+    try:
+        return WebImporter(allow, cache=cache)
+    except ValueError as error:
+        raise Failure(f"--allow-import: {error}.", code=USAGE) from None
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:

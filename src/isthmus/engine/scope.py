@@ -8,6 +8,7 @@ from typing import Any
 
 from isthmus.engine.state import Desired, Done, Key, Observed
 from isthmus.topology import (
+    NODE_INDEX,
     Node,
     NodeKind,
     Operation,
@@ -64,6 +65,8 @@ class Scope:
                 return output
 
     def _value(self, node: Node, key: Key, what: Reference) -> Any:
+        if what.name == NODE_INDEX and what.operation is None:
+            return key.index
         resource = self.observed.running(key)
         if resource is None:
             raise Unknown(what)

@@ -24,7 +24,10 @@ class Artifacts:
         """Identities of the artifact definitions that an operation or get_artifact names."""
 
     def find(self, node: Scalar) -> Artifact | None:
-        """The file that a scalar names; None when it is missing or leads out, which is reported."""
+        """The file that a scalar names; None when it leads out, which is reported, as is a missing one.
+
+        A missing file has no digest: the template is right and is not deployable without it.
+        """
         text = node.text
         if text in self._bundle.files:
             path: str | None = text if is_url(text) else beside(node.source.file, text)
@@ -40,15 +43,20 @@ class Artifacts:
                 suggestion="put the file beside the template and name it by its relative path",
             )
             return None
-        if path not in self._bundle.files:
-            self._problems.error(
-                "file-missing",
-                f"the file {path!r} is not in the bundle",
-                node,
-                suggestion=near(path, self._bundle.files),
-            )
-            return None
-        return self._make(path)
+        if path in self._bundle.files:
+            return self._make(path)
+        self._problems.refuse(
+            "file-missing",
+            f"the file {path!r} is not in the bundle",
+            node,
+            suggestion=near(path, self._bundle.files),
+        )
+        return Artifact(path, "", _kind(path))
+
+    def content(self, node: Scalar) -> bytes | None:
+        """The content of the file that a scalar names; None when it is not in the bundle."""
+        path = node.text if is_url(node.text) else beside(node.source.file, node.text)
+        return self._bundle.files.get(path) if path is not None else None
 
     def _make(self, path: str) -> Artifact:
         if path not in self._known:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from isthmus.topology import Node as TopologyNode
 from isthmus.topology import NodeKind, Output, Requirement, Topology
-from isthmus.tosca.definitions import parse_schema
-from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import Map, Node, Scalar, metadata_of, text_of
+from isthmus.tosca.activities import Activities
+from isthmus.tosca.artifact_checks import check_artifacts
+from isthmus.tosca.callees import Callees
+from isthmus.tosca.conditions import Conditions
+from isthmus.tosca.definitions import parse_property, parse_schema
+from isthmus.tosca.diagnostics import Problems
+from isthmus.tosca.documents import Map, Node, metadata_of, text_of
 from isthmus.tosca.functions import Functions
-from isthmus.tosca.grammar import check_keys, entries_at, list_at, map_at
+from isthmus.tosca.grammar import check_keys, entries_at, map_at
+from isthmus.tosca.groups import check_allowed, read_groups
 from isthmus.tosca.imports import Document
+from isthmus.tosca.multiplicity import scaling
+from isthmus.tosca.notifications import check_template_notifications, check_type_notifications
 from isthmus.tosca.operations import Operations
-from isthmus.tosca.scaling import scaling_of
-from isthmus.tosca.templates import NodeTemplate, Scope, Values
-from isthmus.tosca.typedefs import artifact_entries
+from isthmus.tosca.policies import read_policies
+from isthmus.tosca.substitution import read_substitution
+from isthmus.tosca.targets import Targets
+from isthmus.tosca.templates import NodeTemplate, Scope
+from isthmus.tosca.triggers import Triggers
 from isthmus.tosca.types import Types
+from isthmus.tosca.workflows import Workflows, declare_workflows
 
 
 def assemble(document: Document, section: Map | None, types: Types, functions: Functions) -> Topology:
@@ -25,14 +34,30 @@ def assemble(document: Document, section: Map | None, types: Types, functions: F
     operations = Operations(types, functions, functions.artifacts)
     nodes = {n.name: _node(n, operations, types.problems) for n in functions.nodes.values()}
     outputs = _outputs(section, types, document, functions)
-    _check_groups(section, types, document, functions)
-    _check_policies(section, types, document, functions)
-    _check_rest(section, types.problems)
+    groups = read_groups(section, types, document, functions)
+    targets = Targets(types.problems, functions, groups)
+    conditions = Conditions(types.problems, functions)
+    declared = declare_workflows(section, types, document)
+    activities = Activities(types.problems, functions, Callees(types.problems, types), declared)
+    triggers = Triggers(types, document, targets, conditions, activities)
+    policies = read_policies(section, types, document, functions, targets, triggers)
+    workflows = Workflows(types.problems, targets, conditions, activities, declared).read(section)
+    _check_types(types, triggers)
+    substitution = read_substitution(section, types, document, functions)
     root = document.root
     description = text_of(root.get("description")) or text_of(section.get("description") if section else None)
     map_at(root, "metadata", types.problems)
     header = {k: text_of(n) for k in _HEADER if (n := root.get(k)) is not None}
-    return Topology(nodes, outputs, description.strip(), {**header, **metadata_of(root)})
+    return Topology(
+        nodes,
+        outputs,
+        description.strip(),
+        {**header, **metadata_of(root)},
+        groups.values(),
+        policies,
+        workflows,
+        substitution,
+    )
 
 
 _HEADER = ("template_name", "template_author", "template_version")
@@ -40,10 +65,12 @@ _HEADER = ("template_name", "template_author", "template_version")
 
 def _node(template: NodeTemplate, operations: Operations, problems: Problems) -> TopologyNode:
     for values in (template.values, template.attributes, *template.capabilities.values()):
-        values.check()
+        if not template.selected:
+            values.check()
     kind = template.kind
     made = operations.of(template)
-    _check_artifacts(template, operations)
+    _check_notifications(template, operations.types)
+    check_artifacts(template, operations.types, operations.functions)
     if kind is NodeKind.ABSTRACT and made:
         problems.warn(
             "ignored", f"{template.name!r} is hosted on no machine, so its operations do not run", template.at
@@ -58,31 +85,19 @@ def _node(template: NodeTemplate, operations: Operations, problems: Problems) ->
         capabilities={name: values.all() for name, values in template.capabilities.items()},
         requirements=_requirements(template),
         operations=made,
-        scaling=scaling_of(template, problems) if kind is NodeKind.MACHINE else None,
+        scaling=scaling(template, problems) if kind is NodeKind.MACHINE else None,
         description=text_of(template.node.get("description")).strip(),
+        directives=template.directives,
+        count=template.count,
     )
 
 
-_FILES = ("tosca.artifacts.File", "tosca.artifacts.Implementation")
-
-
-def _check_artifacts(template: NodeTemplate, operations: Operations) -> None:
-    """Artifacts that no operation names are not put on machines, which is told; files must be there."""
-    types, problems = operations.types, operations.problems
-    own = artifact_entries(template.node)
-    for name, node in template.artifacts.items():
-        body = node if isinstance(node, Map) else None
-        if body is not None and name in own:
-            check_keys(body, "artifact", problems)
-            if body.get("deploy_path") is not None:
-                problems.error("unsupported", "'deploy_path' is not supported", body.keys["deploy_path"])
-        written = body.get("type") if body is not None else None
-        found = types.resolve("artifact", written, template.document) if written is not None and name in own else None
-        file = body.get("file") if body is not None else node
-        if isinstance(file, Scalar) and name in own and (found is None or any(found.derives(t) for t in _FILES)):
-            operations.artifacts.find(file)
-        if id(node) not in operations.artifacts.used:
-            problems.warn("ignored", f"no operation uses the artifact {name!r} of {template.name!r}", node)
+def _check_notifications(template: NodeTemplate, types: Types) -> None:
+    check_template_notifications(template.node, template.type, template.interfaces, types)
+    for relation in template.relations:
+        spoken = relation.at.get("relationship") if isinstance(relation.at, Map) else None
+        body = spoken if isinstance(spoken, Map) else None
+        check_template_notifications(body, relation.type, relation.interfaces, types)
 
 
 def _requirements(template: NodeTemplate) -> tuple[Requirement, ...]:
@@ -91,87 +106,58 @@ def _requirements(template: NodeTemplate) -> tuple[Requirement, ...]:
     edges = []
     for relation in template.relations:
         relation.values.check()
+        relation.attributes.check()
         name = "host" if relation is host else relation.name
-        edges.append(Requirement(name, relation.target.name, relation.type.name, relation.values.all()))
+        edges.append(
+            Requirement(name, relation.target.name, relation.type.name, relation.values.all(), relation.capability)
+        )
     return tuple(edges)
 
 
 def _outputs(section: Map | None, types: Types, document: Document, functions: Functions) -> Mapping[str, Output]:
     found = {}
     for name, node in entries_at(section, "outputs", types.problems).items():
-        if not isinstance(node, Map):
-            types.problems.error("shape", f"the output {name!r} must be a map", node)
-            continue
-        check_keys(node, "output", types.problems)
-        value = node.get("value")
-        if value is None:
-            types.problems.error("key-missing", f"the output {name!r} has no value", node)
-            continue
-        schema = parse_schema(node, types, document) if node.get("type") is not None else None
-        found[name] = Output(
-            functions.converter.convert(value, schema, Scope()), text_of(node.get("description")).strip()
-        )
+        output = _modern_output if document.version == 2 else _output
+        made = output(name, node, types, document, functions)
+        if made is not None:
+            found[name] = made
     return found
+
+
+def _output(name: str, node: Node, types: Types, document: Document, functions: Functions) -> Output | None:
+    if not isinstance(node, Map):
+        types.problems.error("shape", f"the output {name!r} must be a map", node)
+        return None
+    check_keys(node, "output", types.problems)
+    value = node.get("value")
+    if value is None:
+        types.problems.error("key-missing", f"the output {name!r} has no value", node)
+        return None
+    schema = parse_schema(node, types, document) if node.get("type") is not None else None
+    return Output(functions.converter.convert(value, schema, Scope()), text_of(node.get("description")).strip())
+
+
+def _modern_output(name: str, node: Node, types: Types, document: Document, functions: Functions) -> Output | None:
+    """An outgoing parameter (TOSCA 2.0 §9.8): a definition, or a value alone."""
+    definition = parse_property(name, node, "output", types, document)
+    if definition is None:
+        return None
+    value = definition.fixed if definition.fixed is not None else definition.default
+    made = functions.converter.convert(value, definition.schema, Scope()) if value is not None else None
+    return Output(made, definition.description)
 
 
 # ---------------------------------------------------------------------------------------------
 # what is checked, and told where it has no effect
 
 
-def _check_groups(section: Map | None, types: Types, document: Document, functions: Functions) -> None:
-    for name, node in entries_at(section, "groups", types.problems).items():
-        if _check_typed("group", name, node, types, document, functions):
-            assert isinstance(node, Map)
-            _check_names(list_at(node, "members", types.problems), functions.nodes.keys() | functions.broken, types)
-            if node.get("interfaces") is not None:
-                types.problems.warn("ignored", "operations of a group are never called", node.keys["interfaces"])
-
-
-def _check_policies(section: Map | None, types: Types, document: Document, functions: Functions) -> None:
-    groups = entries_at(section, "groups", types.problems).keys()
-    written = section.get("policies") if section is not None else None
-    items = written.entries.items() if isinstance(written, Map) else []
-    for entry in list_at(section, "policies", types.problems) if not isinstance(written, Map) else []:
-        items = [*items, *(entry.entries.items() if isinstance(entry, Map) else [])]
-        if not isinstance(entry, Map):
-            types.problems.error("shape", "policies are a list of maps with one key each", entry)
-    for name, node in items:
-        if _check_typed("policy", name, node, types, document, functions):
-            assert isinstance(node, Map)
-            known = functions.nodes.keys() | functions.broken | groups
-            _check_names(list_at(node, "targets", types.problems), known, types)
-            types.problems.warn("ignored", f"the policy {name!r} is checked, and has no effect", node)
-
-
-def _check_typed(kind: str, name: str, node: Node, types: Types, document: Document, functions: Functions) -> bool:
-    """Check keys, type and properties of a group or policy; false when there is nothing more to check."""
-    if not isinstance(node, Map):
-        types.problems.error("shape", f"the {kind} {name!r} must be a map", node)
-        return False
-    check_keys(node, kind, types.problems)
-    written = node.get("type")
-    found = types.resolve(kind, written, document) if written is not None else None
-    if written is None:
-        types.problems.error("key-missing", f"the {kind} {name!r} has no type", node)
-    if found is not None:
-        properties = map_at(node, "properties", types.problems)
-        values = Values(f"the {kind} {name!r}", found.properties, properties, Scope(), node, functions.converter)
-        values.check()
-        values.all()
-    return True
-
-
-def _check_names(nodes: list[Node], known: Any, types: Types) -> None:
-    for node in nodes:
-        name = text_of(node)
-        if not isinstance(node, Scalar) or name not in known:
-            types.problems.error("target-unknown", f"there is no node {name!r}", node, suggestion=near(name, known))
-
-
-def _check_rest(section: Map | None, problems: Problems) -> None:
-    if section is None:
-        return
-    if section.get("workflows") is not None:
-        problems.warn("ignored", "workflows are not run; the lifecycle is", section.keys["workflows"])
-    if section.get("substitution_mappings") is not None:
-        problems.warn("ignored", "substitution_mappings have no effect", section.keys["substitution_mappings"])
+def _check_types(types: Types, triggers: Triggers) -> None:
+    """What types say of members, targets, triggers and notifications, whether or not something is of the type."""
+    for found in types:
+        if found.kind == "group":
+            check_allowed(found, "members", ("node",))
+        elif found.kind == "policy":
+            check_allowed(found, "targets", ("node", "group"))
+            triggers.check(found)
+        elif found.kind in ("node", "relationship", "interface"):
+            check_type_notifications(found, types)

@@ -1,33 +1,35 @@
 """A template with the files that belong to it: read from a folder, from a CSAR, or made in memory.
 
-:meth:`Bundle.from_path` is the only code of the language that reads files of the machine it runs on.
+:meth:`Bundle.from_path` is the only code of the language that reads files of the machine it runs on,
+and with an importer the only one that fetches any.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 import stat
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from isthmus.tosca.compose import MAX_DOCUMENT, compose
+from isthmus.tosca.archive import MAX_FILES, MAX_UNPACKED, check_names, unpack, unzip
+from isthmus.tosca.csar import METAS, Contents, check_nameless, read_contents, write_meta
 from isthmus.tosca.diagnostics import Diagnostic, Problems
-from isthmus.tosca.documents import Map, Node
-from isthmus.tosca.paths import beside, import_entries, import_target, inside, is_url, named_files
+from isthmus.tosca.paths import is_remote
 
-MAX_FILES = 2_000
-MAX_UNPACKED = 64 * 2**20
-"""Bytes of all files together."""
+if TYPE_CHECKING:
+    from isthmus.tosca.importers import Importer
 
-META = "TOSCA-Metadata/TOSCA.meta"
+ARCHIVES = (".zip", ".csar", ".tar", ".tar.gz", ".tgz")
+"""How the names of archives end (TOSCA 2.0 §17.1.1)."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_YAML = (".yaml", ".yml")
+_MODERN = re.compile(rb"^tosca_definitions_version[ \t]*:[ \t]*['\"]?tosca_2_", re.MULTILINE)
 
 
 class BundleError(Exception):
@@ -40,15 +42,23 @@ class BundleError(Exception):
 
 @dataclass(frozen=True)
 class Bundle:
-    """The main document's path and every file by path, relative, with forward slashes."""
+    """The main document's path and every file by path, relative, with forward slashes.
+
+    A file that was fetched has its URL for a path. ``others`` are the further documents of a CSAR, which may
+    substitute nodes of the main one; ``remarks`` are warnings about what the bundle was read from.
+    """
 
     main: str
     files: Mapping[str, bytes]
+    others: tuple[str, ...] = ()
+    remarks: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the entry point and of all files, in hex; the same for the same content."""
         total = hashlib.sha256(f"{len(self.main)}:{self.main}\n".encode())
+        for other in self.others:
+            total.update(f"other:{len(other)}:{other}\n".encode())
         for path in sorted(self.files):
             content = self.files[path]
             total.update(f"{len(path)}:{path}:{len(content)}\n".encode())
@@ -57,19 +67,29 @@ class Bundle:
 
     @classmethod
     def from_zip(cls, data: bytes) -> Bundle:
-        """Unpack a CSAR (TOSCA 1.3 §6): with `TOSCA.meta`, or with one YAML file at its root.
+        """Unpack a CSAR that is a zip (1.0, 1.1, 2.0): with `TOSCA.meta`, or with one YAML file at its root.
 
         Raises :class:`BundleError` for an archive that is broken, hostile or without an entry.
         """
+        return cls._from_csar(data, unzip)
+
+    @classmethod
+    def from_archive(cls, data: bytes) -> Bundle:
+        """As :meth:`from_zip`, for a tar or a gzipped tar too (TOSCA 2.0 §17.1.1)."""
+        return cls._from_csar(data, unpack)
+
+    @classmethod
+    def _from_csar(cls, data: bytes, opener: Callable[[bytes, Problems], dict[str, bytes]]) -> Bundle:
         problems = Problems()
-        try:
-            files = _unpack(data, problems)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as e:
-            raise _refusal("archive", f"not an archive that can be read: {e}") from e
+        files = opener(data, problems)
         _raise(problems)
-        main = _entry(files, problems)
+        contents = read_contents(files, problems)
         _raise(problems)
-        return cls(main, {p: c for p, c in files.items() if p != META})
+        assert contents is not None  # what else it may be is an error
+        if not any(meta in files for meta in METAS):
+            check_nameless(contents.main, files[contents.main], problems)
+        named = {contents.sources.get(p, p): c for p, c in files.items() if p not in METAS}
+        return cls(contents.main, named, contents.others, problems.list())
 
     @classmethod
     def from_files(cls, main: str, files: Mapping[str, bytes]) -> Bundle:
@@ -79,18 +99,19 @@ class Bundle:
             problems.error("too-large", f"there are {len(files):,} files, and there may be {MAX_FILES:,}")
         if sum(map(len, files.values())) > MAX_UNPACKED:
             problems.error("too-large", f"the files have more than {MAX_UNPACKED:,} bytes together")
-        for path in files:
-            if inside(path) != path:
-                problems.error("path-escape", f"there is a file called {path[:200]!r}")
+        check_names(files, problems)
         _raise(problems)
-        return cls(main, {p: c for p, c in files.items() if p != META})
+        return cls(main, {p: c for p, c in files.items() if p not in METAS})
 
     def to_zip(self) -> bytes:
-        """A CSAR with `TOSCA.meta`; equal bundles give equal bytes."""
-        meta = f"TOSCA-Meta-File-Version: 1.1\nCSAR-Version: 1.1\nCreated-By: Isthmus\nEntry-Definitions: {self.main}\n"
+        """A CSAR with `TOSCA.meta`, of version 2.0 for a template of TOSCA 2.0, else 1.1; equal for equal bundles."""
+        packed = {_packed(p): c for p, c in self.files.items()}
+        sources = {_packed(p): p for p in self.files if is_remote(p)}
+        modern = _MODERN.search(self.files.get(self.main, b"")) is not None
+        meta = write_meta(Contents(self.main, self.others, sources), 2 if modern else 1)
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, content in [(META, meta.encode()), *sorted(self.files.items())]:
+            for path, content in [(METAS[0], meta), *sorted(packed.items())]:
                 info = zipfile.ZipInfo(path, _EPOCH)
                 info.compress_type = zipfile.ZIP_DEFLATED
                 info.external_attr = (stat.S_IFREG | 0o644) << 16
@@ -98,158 +119,41 @@ class Bundle:
         return buffer.getvalue()
 
     @classmethod
-    def from_path(cls, path: str | Path) -> Bundle:
-        """Read a template and the files it reaches by import or as artifact, or a `.zip`/`.csar`.
+    def from_path(cls, path: str | Path, *, importer: Importer | None = None, root: str | Path | None = None) -> Bundle:
+        """Read a template and the files it reaches by import or as artifact, or an archive.
 
-        Nothing outside the template's folder is read. What is missing is left to :func:`load` to
-        tell, with its place. Raises :class:`BundleError`.
+        Nothing outside ``root`` is read, which is the template's folder unless told otherwise; paths of the
+        bundle are relative to it. Imports by URL are fetched by ``importer``; without one nothing is. What is
+        missing is left to :func:`load` to tell, with its place. Raises :class:`BundleError`.
         """
+        from isthmus.tosca.importers.collect import collect, read_file
+
         path = Path(path)
-        if path.suffix.lower() in (".zip", ".csar"):
-            return cls.from_zip(_read(path, MAX_UNPACKED))
-        folder = _Folder(path.parent)
-        folder.take(path.name, MAX_DOCUMENT)
-        documents, seen = [path.name], {path.name}
-        while documents:
-            for imported in folder.follow(documents.pop()):
-                if imported not in seen:
-                    seen.add(imported)
-                    documents.append(imported)
-        return cls(path.name, folder.files)
+        problems = Problems()
+        if path.name.lower().endswith(ARCHIVES):
+            data = read_file(path, MAX_UNPACKED, problems)
+            _raise(problems)
+            archive = cls.from_archive(data or b"")
+            return archive.fetched(importer) if importer is not None else archive
+        main, files = collect(path, importer, Path(root) if root is not None else path.parent, problems)
+        _raise(problems)
+        return cls(main, files)
+
+    def fetched(self, importer: Importer) -> Bundle:
+        """The bundle with what it imports by URL; raises :class:`BundleError` for what cannot be had."""
+        from isthmus.tosca.importers.collect import fetch_missing
+
+        problems = Problems()
+        files = fetch_missing((self.main, *self.others), self.files, importer, problems)
+        _raise(problems)
+        return replace(self, files=files)
 
 
-def _refusal(code: str, summary: str) -> BundleError:
-    problems = Problems()
-    problems.error(code, summary)
-    return BundleError(problems.list())
+def _packed(path: str) -> str:
+    """Where a file lies in an archive: one that was fetched under a name made of its URL."""
+    return f"TOSCA-Imports/{hashlib.sha256(path.encode()).hexdigest()[:32]}.yaml" if is_remote(path) else path
 
 
 def _raise(problems: Problems) -> None:
     if problems.failed:
         raise BundleError(problems.list())
-
-
-# ---------------------------------------------------------------------------------------------
-# archives
-
-
-def _unpack(data: bytes, problems: Problems) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    left = MAX_UNPACKED
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = [m for m in archive.infolist() if not m.is_dir()]
-        if len(members) > MAX_FILES:
-            problems.error("too-large", f"the archive has {len(members):,} files, and may have {MAX_FILES:,}")
-            return {}
-        if sum(m.file_size for m in members) > MAX_UNPACKED:
-            problems.error("too-large", f"the archive unpacks to more than {MAX_UNPACKED:,} bytes")
-            return {}
-        for member in members:
-            path = _member_path(member, files, problems)
-            if path is None:
-                continue
-            with archive.open(member) as stream:
-                content = stream.read(left + 1)
-            left -= len(content)
-            if left < 0:
-                problems.error("too-large", f"the archive unpacks to more than {MAX_UNPACKED:,} bytes")
-                return {}
-            files[path] = content
-    return files
-
-
-def _member_path(member: zipfile.ZipInfo, files: Mapping[str, bytes], problems: Problems) -> str | None:
-    name = member.filename
-    path = inside(name)
-    mode = member.external_attr >> 16
-    if path is None or path != name:
-        problems.error("path-escape", f"the archive has a file called {name[:200]!r}")
-    elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        problems.error("archive", f"{name!r} is a link or a device, not a file")
-    elif member.flag_bits & 1:
-        problems.error("archive", f"{name!r} is encrypted")
-    elif member.compress_type not in _METHODS:
-        problems.error("archive", f"{name!r} is packed by a method other than deflate")
-    elif path in files:
-        problems.error("archive", f"{name!r} is there twice")
-    else:
-        return path
-    return None
-
-
-def _entry(files: Mapping[str, bytes], problems: Problems) -> str:
-    if META in files:
-        for line in files[META].decode("utf-8", "replace").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "Entry-Definitions":
-                if value.strip() not in files:
-                    problems.error("archive", f"Entry-Definitions names {value.strip()!r}, which is not there")
-                return value.strip()
-        problems.error("archive", f"{META} has no Entry-Definitions")
-        return ""
-    roots = [p for p in files if "/" not in p and p.lower().endswith(_YAML)]
-    if len(roots) != 1:
-        problems.error(
-            "archive",
-            f"the archive has no {META} and {len(roots)} YAML files at its root",
-            detail="One of the two must tell which file is the template (TOSCA 1.3 §6.1).",
-        )
-    return roots[0] if roots else ""
-
-
-# ---------------------------------------------------------------------------------------------
-# folders
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        if not path.is_file():
-            raise _refusal("file-missing", f"{path.name} is not there, or is not a file")
-        with path.open("rb") as stream:
-            data = stream.read(limit + 1)
-    except OSError as e:
-        raise _refusal("file-missing", f"{path.name} cannot be read: {e.strerror}") from e
-    if len(data) > limit:
-        raise _refusal("too-large", f"{path.name} has more than {limit:,} bytes")
-    return data
-
-
-class _Folder:
-    """The folder of a template, and what has been taken from it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
-        self.files: dict[str, bytes] = {}
-        self.left = MAX_UNPACKED
-
-    def take(self, name: str, limit: int) -> None:
-        """Read one file; raises for a link that leads out and for what is too large."""
-        path = (self.root / name).resolve()
-        if not path.is_relative_to(self.root):
-            raise _refusal("path-escape", f"{name!r} is a link that leads out of the template's folder")
-        if len(self.files) >= MAX_FILES:
-            raise _refusal("too-large", f"the template reaches more than {MAX_FILES:,} files")
-        data = _read(path, min(limit, self.left))
-        self.left -= len(data)
-        self.files[name] = data
-
-    def follow(self, file: str) -> Iterator[str]:
-        """Take what a document names; yields the documents among it."""
-        root = compose(file, self.files[file], Problems())
-        if not isinstance(root, Map):
-            return
-        for _, entry in import_entries(root):
-            imported = self._reach(import_target(entry), file, MAX_DOCUMENT)
-            if imported is not None:
-                yield imported
-        for named in named_files(root):
-            self._reach(named, file, MAX_UNPACKED)
-
-    def _reach(self, named: Node | None, file: str, limit: int) -> str | None:
-        text = getattr(named, "text", "")
-        path = None if not text or is_url(text) else beside(file, text)
-        if path is None:
-            return None
-        if path not in self.files and (self.root / path).is_file():
-            self.take(path, limit)
-        return path if path in self.files else None

@@ -19,9 +19,11 @@ from yaml.events import (
 )
 
 from isthmus.tosca.diagnostics import Problems
-from isthmus.tosca.documents import Map, Mark, Node, Scalar, Seq, Source
+from isthmus.tosca.documents import Map, Mark, Node, Scalar, Seq, Source, text_of
+from isthmus.tosca.flow import call_text
 from isthmus.tosca.leniency import complain
 
+MODERN = "tosca_2_0"
 MAX_DOCUMENT = 4 * 2**20
 """Bytes of one document."""
 MAX_DEPTH = 64
@@ -139,22 +141,34 @@ class _Composer:
         merges: list[Node] = []
         size = 1
         while type(event := self.next()) is not MappingEndEvent:
-            key = self.node(event, depth + 1)
+            written = self.node(event, depth + 1)
             value = self.node(self.next(), depth + 1)
             size += 1 + value.size
-            if not isinstance(key, Scalar):
-                self.problems.error("yaml-key-complex", "a key must be a plain scalar", key)
-            elif key.text == "<<" and key.plain:
+            key = written if isinstance(written, Scalar) else self.complex_key(written)
+            if key is None:
+                continue
+            if key.text == "<<" and key.plain:
                 merges.append(value)
             else:
                 if key.text in entries:
                     self.repeated(key, keys[key.text])
                 entries[key.text] = value
                 keys[key.text] = key
+                if depth == 1 and key.text == "tosca_definitions_version":
+                    self.source.version = 2 if isinstance(value, Scalar) and value.text == MODERN else 1
         node.size = size
         for merge in merges:
             self.merge(node, merge)
         return node
+
+    def complex_key(self, key: Node) -> Scalar | None:
+        """A list or a call as a key, as its text: TOSCA 2.0 (§15.3.4, §10.1) has places for them, 1.x has none."""
+        if self.source.version == 2 and (text := call_text(key)) is not None:
+            return Scalar(self.source, key.mark, text, plain=False)
+        if self.source.version == 2 and isinstance(key, Seq) and all(isinstance(i, Scalar) for i in key.items):
+            return Scalar(self.source, key.mark, f"[{', '.join(text_of(i) for i in key.items)}]", plain=False)
+        self.problems.error("yaml-key-complex", "a key must be a plain scalar", key)
+        return None
 
     def repeated(self, key: Scalar, first: Scalar) -> None:
         summary = f"{key.text!r} is here twice, first in line {first.position.line}"

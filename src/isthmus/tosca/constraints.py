@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from isthmus.patterns import Pattern, PatternError
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import Map, Node, Scalar, Seq, plain
-from isthmus.tosca.patterns import Pattern, PatternError
+from isthmus.tosca.documents import Map, Node, Scalar, Seq, plain, text_of
 from isthmus.tosca.scalars import PRIMITIVES, comparable, parse
 
 _COMPARE: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -93,7 +94,7 @@ def _parse(name: str, node: Node, base: str, problems: Problems) -> Constraint |
         problems.error("constraint-bad", f"there is no constraint {name!r}", node, suggestion=near(name, _NAMES))
         return None
     if name == "schema":
-        problems.error("unsupported", "the constraint 'schema' is not supported", node)
+        _check_schema(node, problems)
         return None
     try:
         return Constraint(name, base, *_operands(name, node, base))
@@ -102,6 +103,18 @@ def _parse(name: str, node: Node, base: str, problems: Problems) -> Constraint |
     except ValueError as e:
         problems.error("constraint-bad", f"{name}: {e}", node)
     return None
+
+
+def _check_schema(node: Node, problems: Problems) -> None:
+    """A JSON Schema (TOSCA 1.3 §3.6.3.1): it must be one, and nothing here checks values by it."""
+    try:
+        good = isinstance(json.loads(text_of(node)), dict | bool)
+    except (ValueError, RecursionError):
+        good = False
+    if good:
+        problems.refuse("unsupported", "values are not checked by a JSON Schema", node)
+    else:
+        problems.error("constraint-bad", "schema: the text of a JSON Schema is wanted", node)
 
 
 def _operands(name: str, node: Node, base: str) -> tuple[Any, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from isthmus.topology import Position
 
@@ -41,6 +41,8 @@ CODES = {
     "key-missing": "A key that the TOSCA grammar requires is missing.",
     "shape": "A list, a map or a scalar stands where TOSCA wants another of these.",
     "import": "An import cannot be followed.",
+    "import-refused": "An import by URL is not allowed: not https, not on the allow list, or not at a public address.",
+    "import-failed": "An import by URL is allowed, and could not be fetched.",
     "unsupported": "A part of TOSCA that is not supported; it is refused rather than ignored.",
     "ignored": "A part of TOSCA that is checked but has no effect.",
     # types
@@ -67,16 +69,33 @@ CODES = {
     "requirement-unknown": "A requirement is not declared.",
     "requirement-unmet": "A requirement has no node that can meet it.",
     "requirement-cycle": "Nodes require one another in a circle.",
+    "requirement-count": "A requirement or capability has more or fewer relationships than its type allows.",
+    "allocation": "An allocation makes no sense, or takes more than a capability has.",
+    "node-filter": "A node filter makes no sense.",
+    "substitution": "A substitution mapping makes no sense.",
     "target-unknown": "A node, relationship or group of that name does not exist.",
     "target-mismatch": "A node is not of the type that is required, or lacks the capability.",
     "interface-unknown": "An interface is not declared.",
     "operation-unknown": "An operation is not declared.",
     "artifact-unknown": "An artifact is not declared.",
+    "checksum": "A file has another checksum than is told of it.",
     "function-unknown": "A function is not known.",
     "function-arguments": "A function's arguments make no sense.",
+    "function-redefined": "A function has two definitions.",
+    "function-malformed": "A map key begins like a function call, and the map has other keys too.",
+    "notification-unknown": "A notification is not declared.",
+    "group-cycle": "A group is a member of itself.",
+    "workflow-unknown": "A workflow of that name does not exist.",
+    "workflow-cycle": "Workflows inline one another, or the steps of one follow one another, in a circle.",
+    "step-unknown": "A workflow has no step of that name.",
+    "activity-unknown": "An activity is not one of those that TOSCA knows.",
+    "activity-incomplete": "An activity gives no value to an input that what it calls requires.",
     "scaling": "The bounds of a scalable node contradict one another.",
 }
 """Every code and what it means; `docs/tosca-diagnostics.md` shows the same table."""
+
+
+T = TypeVar("T")
 
 
 class Severity(StrEnum):
@@ -215,6 +234,32 @@ class Problems:
         if self._work > MAX_WORK:
             self.error("too-large", "the template means more work than is accepted")
             raise Exhausted
+
+    def attempt(self, run: Callable[[], T]) -> tuple[T, tuple[Diagnostic, ...]]:
+        """What a step gives, and what it found wrong, of which nothing is recorded: the caller judges."""
+        kept = self._found, self._kept, self._dropped, self.failed, self.refused
+        self._found, self._kept = {}, dict.fromkeys(Severity, 0)
+        try:
+            result = run()
+            found = tuple(self._found.values())
+        finally:
+            self._found, self._kept, self._dropped, self.failed, self.refused = kept
+            # says again, where it is kept, that the work is more than is accepted
+            self.spend(0)
+        return result, found
+
+    def keep(self, diagnostic: Diagnostic) -> None:
+        """Record what an attempt found wrong after all."""
+        severity = diagnostic.severity
+        self.failed = self.failed or severity is Severity.ERROR
+        self.refused = self.refused or severity is Severity.REFUSAL
+        if self._kept[severity] >= MAX_DIAGNOSTICS:
+            self._dropped += 1
+            return
+        key = (diagnostic.code, diagnostic.summary, diagnostic.position)
+        if key not in self._found:
+            self._kept[severity] += 1
+            self._found[key] = diagnostic
 
     def list(self) -> tuple[Diagnostic, ...]:
         """The worst first, each kind in the order in which it was found."""

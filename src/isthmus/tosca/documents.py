@@ -25,13 +25,14 @@ class Mark:
 
 
 class Source:
-    """One file of a bundle, as text with lines."""
+    """One file of a bundle, as text with lines. ``version`` is 1 for TOSCA 1.0 to 1.3, and 2 for TOSCA 2.0."""
 
-    __slots__ = ("_lines", "file", "text")
+    __slots__ = ("_lines", "file", "text", "version")
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, version: int = 1) -> None:
         self.file = file
         self.text = text
+        self.version = version
         self._lines: list[str] | None = None
 
     @property
@@ -128,10 +129,12 @@ FLOAT = re.compile(r"[-+]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+]
 
 
 def scalar_value(node: Scalar) -> Any:
-    """What a scalar means when no type is declared (YAML 1.2 core schema, and yes/no/on/off)."""
+    """What a scalar means when no type is declared (YAML 1.2 core schema; in TOSCA 1.x yes/no/on/off too)."""
     text = node.text
     if not node.plain:
         return text
+    if node.source.version == 2:
+        return _core_value(text)
     if text in _NULLS:
         return None
     if text in TRUE or text in FALSE:
@@ -139,6 +142,33 @@ def scalar_value(node: Scalar) -> Any:
     if INTEGER.fullmatch(text):
         return to_integer(text)
     return float(text) if FLOAT.fullmatch(text) else text
+
+
+_CORE_INTEGER = re.compile(r"[-+]?[0-9]{1,40}|0x[0-9a-fA-F]{1,32}|0o[0-7]{1,40}")
+_CORE_FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,3})?")
+_CORE_WORDS = {
+    **dict.fromkeys(_NULLS, None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **{f"{sign}.{word}": float(f"{sign}inf") for sign in ("", "+", "-") for word in ("inf", "Inf", "INF")},
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+
+
+def _core_value(text: str) -> Any:
+    """A plain scalar by the core schema of YAML 1.2 (§10.3.2), which TOSCA 2.0 goes by."""
+    if text in _CORE_WORDS:
+        return _CORE_WORDS[text]
+    if _CORE_INTEGER.fullmatch(text):
+        return to_integer(text)
+    return float(text) if _CORE_FLOAT.fullmatch(text) else text
+
+
+def is_text(node: Node | None) -> bool:
+    """Whether a node is a string, which in TOSCA 2.0 an unquoted number or boolean is not (§9.1.1.1)."""
+    if not isinstance(node, Scalar):
+        return False
+    return isinstance(scalar_value(node), str) if node.source.version == 2 else not node.null
 
 
 def to_integer(text: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from isthmus.patterns import Pattern, PatternError
 from isthmus.topology import Position
 from isthmus.tosca.bundle import Bundle
 from isthmus.tosca.constraints import Constraint
@@ -15,7 +16,6 @@ from isthmus.tosca.documents import Map, Node, Scalar, Seq, metadata_of, text_of
 from isthmus.tosca.grammar import entries_at
 from isthmus.tosca.inputs import parse_inputs
 from isthmus.tosca.load import Opened, open_template
-from isthmus.tosca.patterns import Pattern, PatternError
 from isthmus.tosca.templates import Scope
 from isthmus.tosca.values import BROKEN, Converter
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from isthmus.topology import Reference, Secret, Value
+from isthmus.topology import Call, Reference, Secret, Value
 from isthmus.tosca.artifacts import Artifacts
+from isthmus.tosca.custom import CustomFunctions
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Map, Node, Scalar, Seq, scalar_value, text_of
+from isthmus.tosca.evaluation import Evaluation
 from isthmus.tosca.inputs import Inputs
 from isthmus.tosca.lookup import NOTHING, Lookup, Path
+from isthmus.tosca.queries import GraphQueries
 from isthmus.tosca.templates import NodeTemplate, Relation, Scope
 from isthmus.tosca.texts import Texts
-from isthmus.tosca.values import BROKEN, Converter
+from isthmus.tosca.values import BROKEN
 
 KEYWORDS = ("SELF", "HOST", "SOURCE", "TARGET")
 MAX_PATH = 32
@@ -23,19 +26,25 @@ class Functions:
     """Evaluates function calls against the nodes and inputs of one template.
 
     ``nodes``, ``relations`` and ``inputs`` are filled while the template is read; ``broken`` are names of
-    nodes that have been reported as unusable, so that nothing more is said of them.
+    nodes that have been reported as unusable, so that nothing more is said of them. ``taken`` is how much
+    relationships have allocated of a node's capability's property (TOSCA 2.0 §8.5.5). Functions of TOSCA 2.0
+    are worked out by ``evaluation``.
     """
 
     def __init__(self, problems: Problems, artifacts: Artifacts) -> None:
         self.problems = problems
         self.artifacts = artifacts
-        self.converter = Converter(problems, self.call)
-        self.texts = Texts(problems, self.converter)
         self.nodes: dict[str, NodeTemplate] = {}
         self.relations: dict[str, Relation] = {}
         self.broken: set[str] = set()
-        self.lookup = Lookup(problems, self.broken)
+        self.taken: dict[tuple[str, str, str], float] = {}
         self.inputs: Inputs | None = None
+        self.evaluation = Evaluation(problems, GraphQueries(self))
+        self.folder = self.evaluation.folder
+        self.converter = self.evaluation.converter
+        self.converter.call = self.call
+        self.texts = Texts(problems, self.converter, self.folder)
+        self.lookup = Lookup(problems, self.broken)
         self._table: Mapping[str, Callable[[Node, Map, Scope], Value]] = {
             "get_input": self._get_input,
             "get_property": self._get_property,
@@ -48,6 +57,15 @@ class Functions:
             "join": self.texts.join,
             "token": self.texts.token,
         }
+
+    @property
+    def custom(self) -> CustomFunctions | None:
+        """The functions that documents define; to be set before anything of a template is read."""
+        return self.evaluation.custom
+
+    @custom.setter
+    def custom(self, custom: CustomFunctions) -> None:
+        self.evaluation.custom = custom
 
     def call(self, name: str, node: Map, scope: Scope) -> Value:
         """The value of a function call; BROKEN when it makes no sense, which is reported."""
@@ -90,6 +108,8 @@ class Functions:
         if path is None or self.inputs is None:
             return BROKEN
         name = str(path[0])
+        if scope.inputs is not None and name in scope.inputs:
+            return Call("get_input", path)
         if not self.inputs.declares(name):
             self.problems.error(
                 "input-unknown",
@@ -136,8 +156,13 @@ class Functions:
         if isinstance(entity, Relation):
             if str(path[1]) in entity.values.definitions:
                 return self.lookup.of(entity.values, path[1:], at)
-            self.problems.error("unsupported", "attributes of a relationship are not kept", at)
-            return BROKEN
+            if str(path[1]) not in entity.type.attributes:
+                known = {**entity.type.attributes, **entity.values.definitions}
+                summary = f"the relationship {entity.label!r} of {entity.source.name!r} has no attribute {path[1]!r}"
+                self.problems.error("attribute-unknown", summary, at, suggestion=near(str(path[1]), known))
+                return BROKEN
+            self.problems.refuse("unsupported", "attributes of a relationship are not kept", at)
+            return self.folder.keep(Call("get_attribute", path))
         if entity is None:
             return BROKEN
         own = path[0] in KEYWORDS
@@ -189,8 +214,8 @@ class Functions:
         if entity is None:
             return BROKEN
         if len(path) > 2 and path[2] != "LOCAL_FILE":
-            self.problems.error("unsupported", "get_artifact with a location is not supported", argument)
-            return BROKEN
+            summary = f"the artifact is not put at {path[2]!r}: only LOCAL_FILE is supported"
+            self.problems.refuse("unsupported", summary, argument)
         node = entity.artifacts.get(str(path[1]))
         if node is None:
             self.problems.error(

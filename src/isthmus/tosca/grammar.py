@@ -1,10 +1,17 @@
-"""The keys that TOSCA 1.0 to 1.3 allow at each place (chapter 3 of each), and the check of them."""
+"""The keys that TOSCA allows at each place, and what may stand under them; the check of them.
+
+Of TOSCA 1.0 to 1.3 (chapter 3 of each) only the keys are checked here, since their catalogues are written
+freely. Of TOSCA 2.0 the shape under each key and the keys that must be there are checked as well.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import Map, Node, Scalar, Seq
+from isthmus.tosca.documents import Map, Node, Scalar, Seq, is_text, scalar_value
 from isthmus.tosca.leniency import complain
+from isthmus.tosca.scalars import is_version
 
 _TYPE = "derived_from version metadata description"
 _PROPERTY = (
@@ -27,8 +34,11 @@ KEYS: dict[str, frozenset[str]] = {
         "input": _PROPERTY,
         "property": _PROPERTY,
         "attribute": "type description default status entry_schema key_schema constraints metadata required",
+        "parameter": f"{_PROPERTY} mapping",
         "schema": "type description constraints entry_schema key_schema required default",
         "output": "description value type metadata",
+        "import": "file repository namespace_uri namespace_prefix",
+        "repository": "description url credential",
         "node_type": f"{_TYPE} properties attributes requirements capabilities interfaces artifacts",
         "relationship_type": f"{_TYPE} properties attributes interfaces valid_target_types valid_source_types",
         "capability_type": f"{_TYPE} properties attributes valid_source_types",
@@ -49,6 +59,7 @@ KEYS: dict[str, frozenset[str]] = {
         ),
         "capability_assignment": "properties attributes occurrences directives",
         "requirement_definition": "capability node relationship occurrences description metadata node_filter",
+        "relationship_definition": "type interfaces properties attributes description metadata",
         "requirement_assignment": "node capability relationship node_filter occurrences directives description",
         "relationship_assignment": "type properties interfaces attributes",
         "operation": "description implementation inputs outputs",
@@ -57,17 +68,165 @@ KEYS: dict[str, frozenset[str]] = {
             "type file description repository deploy_path version artifact_version checksum checksum_algorithm"
             " metadata properties"
         ),
+        "workflow": "description metadata inputs preconditions steps implementation outputs",
+        "precondition": "target target_relationship condition",
+        "step": (
+            "target target_relationship operation_host filter activities on_success on_failure description metadata"
+        ),
+        "delegate": "workflow inputs",
+        "inline": "workflow inputs",
+        "call_operation": "operation inputs",
+        "trigger": (
+            "description metadata event event_type schedule target_filter condition constraint period evaluations"
+            " method action"
+        ),
+        "trigger_condition": "constraint period evaluations method",
+        "event_filter": "node requirement capability",
+        "notification": "description implementation inputs outputs",
     }.items()
 }
 
+_COMMON = "description:text metadata:map"
+_TYPE_2 = f"derived_from:text version:version {_COMMON}"
+_DATA_2 = "validation:any key_schema:any entry_schema:any"
+_PROPERTY_2 = f"type:text required:bool default:any value:any status:text {_DATA_2} {_COMMON}"
+
+SHAPES: dict[str, dict[str, str]] = {
+    place: dict(key.split(":") for key in keys.split())
+    for place, keys in {
+        "service_template": (
+            f"tosca_definitions_version!:text {_COMMON} dsl_definitions:map artifact_types:map data_types:map"
+            " capability_types:map interface_types:map relationship_types:map node_types:map group_types:map"
+            " policy_types:map repositories:map functions:map profile:text imports:list service_template:map"
+        ),
+        "topology_template": (
+            f"{_COMMON} inputs:map outputs:map node_templates!:map relationship_templates:map groups:map"
+            " policies:list substitution_mappings:map workflows:map functions:map"
+        ),
+        "input": f"{_PROPERTY_2} mapping:any",
+        "property": _PROPERTY_2,
+        "parameter": f"{_PROPERTY_2} mapping:any",
+        "attribute": f"type:text default:any status:text {_DATA_2} {_COMMON}",
+        "schema": f"type:text {_DATA_2} {_COMMON}",
+        "output": f"{_PROPERTY_2} mapping:any",
+        "import": f"url:text profile:text repository:text namespace:text {_COMMON}",
+        "repository": f"url!:text {_COMMON}",
+        "node_type": (
+            f"{_TYPE_2} properties:map attributes:map capabilities:map requirements:list interfaces:map artifacts:map"
+        ),
+        "relationship_type": (
+            f"{_TYPE_2} properties:map attributes:map interfaces:map valid_capability_types:texts"
+            " valid_target_node_types:texts valid_source_node_types:texts"
+        ),
+        "capability_type": (
+            f"{_TYPE_2} properties:map attributes:map valid_source_node_types:texts valid_relationship_types:texts"
+        ),
+        "data_type": (f"{_TYPE_2} properties:map {_DATA_2} data_type:text units:map canonical_unit:text prefixes:map"),
+        "artifact_type": f"{_TYPE_2} mime_type:text file_ext:texts properties:map",
+        "interface_type": f"{_TYPE_2} inputs:map operations:map notifications:map",
+        "group_type": f"{_TYPE_2} properties:map attributes:map members:texts",
+        "policy_type": f"{_TYPE_2} properties:map targets:texts triggers:map",
+        "node_template": (
+            f"type:text {_COMMON} directives:texts properties:map attributes:map requirements:list capabilities:map"
+            " interfaces:map artifacts:map count:any node_filter:any copy:text"
+        ),
+        "relationship_template": f"type:text {_COMMON} properties:map attributes:map interfaces:map copy:text",
+        "group": f"type!:text {_COMMON} properties:map attributes:map members:texts",
+        "policy": f"type!:text {_COMMON} properties:map targets:texts triggers:map",
+        "capability_definition": (
+            f"type:text {_COMMON} properties:map attributes:map valid_source_node_types:texts"
+            " valid_relationship_types:texts"
+        ),
+        "capability_assignment": f"{_COMMON} properties:map attributes:map directives:texts",
+        "requirement_definition": (
+            f"{_COMMON} relationship:any node:text capability:text node_filter:any count_range:list"
+        ),
+        "relationship_definition": f"type:text {_COMMON} properties:map attributes:map interfaces:map",
+        "requirement_assignment": (
+            f"{_COMMON} node:any capability:text relationship:any allocation:any count:any node_filter:any"
+            " directives:texts optional:any"
+        ),
+        "relationship_assignment": f"type:text {_COMMON} properties:map attributes:map interfaces:map",
+        "interface": f"type:text {_COMMON} inputs:map operations:map notifications:map",
+        "operation": f"{_COMMON} implementation:any inputs:map outputs:map",
+        "implementation": f"{_COMMON} primary:any dependencies:list timeout:any operation_host:text",
+        "artifact": (
+            f"type!:text file!:text repository:text {_COMMON} artifact_version:text version:text checksum:text"
+            " checksum_algorithm:text properties:map"
+        ),
+        "workflow": f"{_COMMON} inputs:map precondition:any steps:map implementation:any outputs:map",
+        "step": (
+            f"target!:text target_relationship:text filter:list activities!:list on_success:any on_failure:any {_COMMON}"
+        ),
+        "delegate": "workflow!:text inputs:map",
+        "inline": "workflow!:text inputs:map",
+        "call_operation": "operation!:text inputs:map",
+        "trigger": f"event!:text condition:any action!:list {_COMMON}",
+        "notification": f"{_COMMON} implementation:any inputs:map outputs:map",
+        "function": f"{_COMMON} signatures!:any",
+        "signature": "arguments:list optional_arguments:list variadic:bool result:any implementation:any",
+    }.items()
+}
+"""TOSCA 2.0: what stands under each key of each place; `!` marks keys that must be there."""
+
+
+def is_count(node: Node | None) -> bool:
+    """Whether a node is a number from 0."""
+    value = scalar_value(node) if isinstance(node, Scalar) else None
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_texts(node: Node) -> bool:
+    return isinstance(node, Seq) and all(map(is_text, node.items))
+
+
+_CHECKS: Mapping[str, tuple[Callable[[Node], bool], str]] = {
+    "text": (is_text, "a string"),
+    "texts": (_is_texts, "a list of strings"),
+    "map": (lambda n: isinstance(n, Map), "a map"),
+    "list": (lambda n: isinstance(n, Seq), "a list"),
+    "bool": (lambda n: isinstance(n, Scalar) and n.plain and n.text in ("true", "false"), "true or false"),
+    "version": (lambda n: isinstance(n, Scalar) and is_version(n.text), "a version such as 1.2.3"),
+    "any": (lambda n: True, ""),
+}
+
+
+def allowed_keys(place: str, version: int = 1) -> frozenset[str]:
+    """The keys that a place may have in documents of TOSCA 1.x or 2.0."""
+    return frozenset(k.removesuffix("!") for k in SHAPES[place]) if version == 2 else KEYS[place]
+
 
 def check_keys(node: Map, place: str, problems: Problems) -> None:
-    """Report every key that the grammar does not know at this place."""
+    """Report every key that the grammar does not know at this place; in TOSCA 2.0 wrong shapes and missing keys too."""
+    if node.source.version == 2:
+        _check_shapes(node, place, problems)
+        return
     allowed = KEYS[place]
     for key in node.entries:
         if key not in allowed:
             summary = f"{key!r} is not a key of a {place.replace('_', ' ')}"
             complain("stray-keys", "key-unknown", summary, node.keys[key], problems, near(key, allowed))
+
+
+def _check_shapes(node: Map, place: str, problems: Problems) -> None:
+    shapes = SHAPES[place]
+    for key, value in node.entries.items():
+        shape = shapes.get(key) or shapes.get(f"{key}!")
+        if shape is None:
+            summary = f"{key!r} is not a key of a {_NAMES.get(place, place).replace('_', ' ')}"
+            problems.error("key-unknown", summary, node.keys[key], suggestion=near(key, allowed_keys(place, 2)))
+            continue
+        fits, wanted = _CHECKS[shape]
+        if not fits(value):
+            problems.error("shape", f"{key!r} must be {wanted}", value)
+    for key in shapes:
+        if key.endswith("!") and key[:-1] not in node.entries:
+            name = _NAMES.get(place, place).replace("_", " ")
+            problems.error("key-missing", f"the {name} has no {key[:-1]!r}", node)
+
+
+_NAMES = {"service_template": "TOSCA file", "topology_template": "service template"}
+"""What TOSCA 2.0 calls the places that it named anew."""
 
 
 def map_at(parent: Map | None, key: str, problems: Problems) -> Map | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.documents import Map, Node, Scalar, text_of
-from isthmus.tosca.grammar import KEYS, check_keys, entries_at
+from isthmus.tosca.grammar import allowed_keys, check_keys, entries_at
 from isthmus.tosca.leniency import complain
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Interface:
 def overlay_interfaces(
     base: Mapping[str, Interface], node: Node | None, types: Types, document: Document, *, template: bool = False
 ) -> Mapping[str, Interface]:
-    """What `interfaces` of a type or template makes of those it inherits."""
+    """What `interfaces` of a type, or of a ``template``, makes of those it inherits."""
     if node is None:
         return base
     if not isinstance(node, Map):
@@ -65,9 +65,9 @@ def overlay_interfaces(
         return base
     merged = dict(base)
     for key, body in node.entries.items():
-        old = _inherited(key, body, node.keys[key], merged, types, document, template)
+        old = _inherited(key, body, node.keys[key], merged, types, document)
         if old is not None and isinstance(body, Map):
-            merged[old.name] = _overlay(old, body, types, document)
+            merged[old.name] = _overlay(old, body, types, document, adding=not template and document.version == 1)
     return merged
 
 
@@ -78,7 +78,6 @@ def _inherited(
     known: Mapping[str, Interface],
     types: Types,
     document: Document,
-    template: bool,
 ) -> Interface | None:
     """The interface that a key means: of that name, of that type, or a new one with its own type."""
     if key in known:
@@ -86,7 +85,13 @@ def _inherited(
     written = body.get("type") if isinstance(body, Map) else None
     if written is not None:
         found = types.resolve("interface", written, document)
-        return Interface(key, found) if found is not None else None
+        return declared_interface(key, found, document, types) if found is not None else None
+    if document.version == 2:
+        summary = f"no interface {key!r} is declared"
+        empty = isinstance(body, Map) and body.entries.keys() <= {"inputs", "description", "metadata"}
+        report = types.problems.warn if empty else types.problems.error
+        report("interface-unknown", summary, at, suggestion=near(key, known))
+        return None
     found = types.find("interface", key, document)
     if found is not None:
         same = (i for i in known.values() if i.type is not None and i.type.name == found.name)
@@ -96,14 +101,32 @@ def _inherited(
     return Interface(key, None) if lenient else None
 
 
-def _overlay(old: Interface, body: Map, types: Types, document: Document) -> Interface:
+def declared_interface(name: str, found: TypeDef, document: Document, types: Types) -> Interface:
+    """An interface as its type defines it: in TOSCA 2.0 with the inputs that the type declares (§11.1)."""
+    inputs: Mapping[str, Input] = {}
+    operations: dict[str, OperationSpec] = {}
+    if document.version == 2:
+        for ancestor in reversed(found.ancestors):
+            inputs = _overlay_inputs(inputs, ancestor.node, types, ancestor.document)
+            for operation, written in entries_at(ancestor.node, "operations", types.problems).items():
+                spec = operations.get(operation) or OperationSpec(operation, written)
+                operations[operation] = _overlay_operation(spec, written, written, types, ancestor.document)
+    return Interface(name, found, inputs, operations)
+
+
+def _overlay(old: Interface, body: Map, types: Types, document: Document, *, adding: bool) -> Interface:
+    """One interface over what it was; ``adding`` where operations may be new: in types of TOSCA 1.x."""
     inputs = _overlay_inputs(old.inputs, body, types, document)
     operations = dict(old.operations)
     types.problems.spend(len(operations) + len(body.entries))
-    direct = {k: v for k, v in body.entries.items() if k not in _RESERVED}
+    if document.version == 2:
+        check_keys(body, "interface", types.problems)
+        direct = {}
+    else:
+        direct = {k: v for k, v in body.entries.items() if k not in _RESERVED}
     for name, written in {**direct, **entries_at(body, "operations", types.problems)}.items():
         at = body.keys.get(name, written)
-        if _is_declared(name, old, at, types):
+        if adding or _is_declared(name, old, at, types):
             spec = operations.get(name) or OperationSpec(name, at)
             operations[name] = _overlay_operation(spec, written, at, types, document)
     return replace(old, inputs=inputs, operations=operations)
@@ -127,7 +150,7 @@ def _overlay_operation(old: OperationSpec, written: Node, at: Node, types: Types
         return old
     check_keys(written, "operation", types.problems)
     if written.get("outputs") is not None:
-        types.problems.error(
+        types.problems.refuse(
             "unsupported",
             "'outputs' of an operation that set attributes are not supported",
             written.keys["outputs"],
@@ -165,4 +188,6 @@ def _overlay_inputs(old: Mapping[str, Input], body: Map, types: Types, document:
 
 def _is_definition(node: Node) -> bool:
     """Whether an input is declared (`type: …`) rather than given a value; the two look alike in TOSCA 1.x."""
-    return isinstance(node, Map) and bool(text_of(node.get("type"))) and node.entries.keys() <= KEYS["property"]
+    if not isinstance(node, Map) or not node.entries.keys() <= allowed_keys("parameter", node.source.version):
+        return False
+    return bool(text_of(node.get("type"))) or (node.source.version == 2 and bool(node.entries))

@@ -18,8 +18,9 @@ from isthmus.tosca.grammar import check_keys, map_at
 from isthmus.tosca.imports import Document, read_documents
 from isthmus.tosca.inputs import Inputs, parse_inputs
 from isthmus.tosca.nodes import read_nodes
-from isthmus.tosca.requirements import Binder, check_relationship_templates
-from isthmus.tosca.types import Types, normative_types
+from isthmus.tosca.requirements import bind_requirements
+from isthmus.tosca.types import Types
+from isthmus.tosca.values import BROKEN, Converter
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A template whose documents and types are known: what :func:`load` and :func:`form` begin with."""
+    """A template whose documents and types are known: what :func:`load` and :func:`form` begin with.
+
+    ``topology`` is the `topology_template` of TOSCA 1.x, the `service_template` of TOSCA 2.0.
+    """
 
     document: Document
     topology: Map | None
@@ -55,11 +59,11 @@ def open_template(bundle: Bundle, problems: Problems) -> Opened | None:
     documents = read_documents(bundle, problems)
     if not documents:
         return None
-    types = Types(problems, normative_types())
+    types = Types(problems)
     for document in documents.values():
         types.add(document)
     main = documents[bundle.main]
-    topology = map_at(main.root, "topology_template", problems)
+    topology = map_at(main.root, "service_template" if main.version == 2 else "topology_template", problems)
     if topology is not None:
         check_keys(topology, "topology_template", problems)
     return Opened(main, topology, types)
@@ -81,7 +85,7 @@ def load(bundle: Bundle, inputs: Mapping[str, Any] = MappingProxyType({})) -> Lo
         topology = None
     return Loaded(
         None if problems.failed else topology,
-        problems.list(),
+        (*problems.list(), *bundle.remarks),
         functions.inputs.secrets if functions.inputs is not None else (),
         tuple(problems.leniencies),
     )
@@ -92,11 +96,13 @@ def _resolve(opened: Opened, inputs: Mapping[str, Any], functions: Functions) ->
     declared = map_at(topology, "inputs", problems)
     names = frozenset(declared.entries) if declared is not None else frozenset[str]()
     definitions = parse_inputs(topology, types, main)
+    functions.custom = types.custom
     functions.inputs = Inputs(definitions, names, inputs, functions.converter, problems)
     functions.inputs.check()
     read_nodes(topology, types, main, functions)
-    Binder(types, functions, check_relationship_templates(topology, types)).bind()
+    bind_requirements(topology, types, main, functions)
     result = assemble(main, topology, types, functions)
-    types.check_all()
+    types.custom.check_all()
+    types.check_all(Converter(problems, lambda name, node, scope: BROKEN))
     functions.inputs.check_unused(topology)
     return result

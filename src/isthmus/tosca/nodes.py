@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.tosca.diagnostics import Problems, near
+from isthmus.tosca.directives import read_directives
 from isthmus.tosca.documents import Map, text_of
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import check_keys, entries_at, map_at
@@ -58,18 +59,33 @@ def _read(
     found = types.resolve("node", written, document)
     if found is None:
         return None
-    template = NodeTemplate(name, node, found, document, at)
+    template = NodeTemplate(name, node, found, document, at, directives=read_directives(name, node, problems))
     scope = Scope(node=template)
     make = functions.converter
     properties = map_at(node, "properties", problems)
     template.values = Values(repr(name), found.properties, properties, scope, at, make)
-    attributes = map_at(node, "attributes", problems)
+    attributes = _short(map_at(node, "attributes", problems))
     template.attributes = Values(repr(name), found.attributes, attributes, scope, at, make)
     template.capabilities = _read_capabilities(template, problems, functions)
-    template.interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document)
+    template.interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document, template=True)
     template.artifacts = {**found.artifacts, **artifact_entries(node)}
-    _check_directives(node, problems)
     return template
+
+
+def _short(attributes: Map | None) -> Map | None:
+    """Attributes with their values alone: TOSCA 1.x has a long notation for them too (1.3 §3.6.13.2)."""
+    if attributes is None or attributes.source.version == 2:
+        return attributes
+    short = Map(attributes.source, attributes.mark)
+    short.keys = attributes.keys
+    short.entries = {
+        name: node.entries["value"] if isinstance(node, Map) and _LONG >= node.entries.keys() >= {"value"} else node
+        for name, node in attributes.entries.items()
+    }
+    return short
+
+
+_LONG = {"description", "value"}
 
 
 def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Functions) -> dict[str, Values]:
@@ -92,10 +108,3 @@ def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Fu
         summary, at = f"{template.type.name} has no capability {name!r}", section.keys[name]
         complain("undeclared-names", "capability-unknown", summary, at, problems, near(name, found))
     return found
-
-
-def _check_directives(node: Map, problems: Problems) -> None:
-    """`select` and `substitute` ask for nodes that are not made here, which nothing can do yet."""
-    written = node.get("directives")
-    if written is not None:
-        problems.error("unsupported", "'directives' (select, substitute) are not supported", node.keys["directives"])

@@ -112,7 +112,7 @@ class Operations:
         if body is not None:
             check_keys(body, "implementation", self.problems)
             if body.get("operation_host") is not None:
-                self.problems.error("unsupported", "'operation_host' is not supported", body.keys["operation_host"])
+                self.problems.refuse("unsupported", "'operation_host' is not supported", body.keys["operation_host"])
         inputs = self._inputs({**interface.inputs, **spec.inputs}, scope)
         primary = self._primary(spec.implementation, node)
         if primary is None:

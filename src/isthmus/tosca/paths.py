@@ -1,16 +1,18 @@
-"""Paths inside a bundle: always relative, with forward slashes, never leading out."""
+"""Paths and URLs of a bundle's files: how one is found from another, and what leads out."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections.abc import Iterator
+from urllib.parse import urldefrag, urljoin
 
-from isthmus.tosca.documents import Map, Node, Scalar, Seq, walk
+from isthmus.tosca.documents import Map, Node, Scalar, Seq
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+", re.DOTALL)
 _REMOTE = re.compile(r"https?://\S+", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 
 
 def is_remote(text: str) -> bool:
@@ -24,18 +26,36 @@ def is_url(text: str) -> bool:
 
 
 def inside(path: str) -> str | None:
-    """The normal form of a path of a bundle, or None when it is absolute, a URL, or leads out."""
-    if not path or "\0" in path or "\\" in path or path.startswith("/") or _DRIVE.match(path) or is_url(path):
+    """The normal form of a path of a bundle, or None when it is absolute, a URL, unprintable, or leads out."""
+    if not path or path != path.strip() or path.startswith("/") or _UNSAFE.search(path):
+        return None
+    if _DRIVE.match(path) or is_url(path):
         return None
     normal = posixpath.normpath(path)
     return None if normal == "." or normal == ".." or normal.startswith("../") else normal
 
 
 def beside(file: str, path: str) -> str | None:
-    """The bundle path that ``path`` means in the document ``file``, or None when it leads out."""
-    if path.startswith("/") or is_url(path):
+    """What ``path`` means in the document ``file``: a path of the bundle, or a URL in a document that has one.
+
+    None when it leads out, and for absolute paths: only an import may begin at the root of the bundle.
+    """
+    if is_url(path) or path.startswith("/"):
         return None
+    if is_remote(file):
+        return join_url(file, path)
     return inside(posixpath.join(posixpath.dirname(file), path))
+
+
+def join_url(base: str, path: str) -> str | None:
+    """The URL that a relative path means from another URL, without fragment; None when it makes none."""
+    if path.startswith("//") or _UNSAFE.search(path):
+        return None
+    try:
+        joined = urldefrag(urljoin(base, path)).url
+    except ValueError:
+        return None
+    return joined if is_remote(joined) else None
 
 
 def import_target(entry: Node) -> Scalar | None:
@@ -62,48 +82,3 @@ def import_entries(root: Map) -> Iterator[tuple[str | None, Node]]:
         yield from imports.entries.items()
     elif imports is not None:
         yield None, imports
-
-
-def named_files(root: Node) -> Iterator[Scalar]:
-    """Every scalar of a document that names an artifact or an implementation."""
-    for node in walk(root):
-        if not isinstance(node, Map):
-            continue
-        artifacts, interfaces = node.get("artifacts"), node.get("interfaces")
-        for artifact in _values(artifacts):
-            yield from _file_of(artifact, "file")
-        for interface in _values(interfaces):
-            for operation in (*_values(interface), *_values(_key(interface, "operations"))):
-                yield from _implementation(operation)
-
-
-def _values(node: Node | None) -> list[Node]:
-    """The values of a map, or of every map of a list (artifacts may be written as either)."""
-    if isinstance(node, Seq):
-        return [v for item in node.items for v in _values(item)]
-    return list(node.entries.values()) if isinstance(node, Map) else []
-
-
-def _key(node: Node, key: str) -> Node | None:
-    return node.get(key) if isinstance(node, Map) else None
-
-
-def _file_of(node: Node | None, key: str) -> Iterator[Scalar]:
-    found = _key(node, key) if isinstance(node, Map) else node
-    if isinstance(found, Scalar) and not found.null:
-        yield found
-
-
-def _implementation(operation: Node) -> Iterator[Scalar]:
-    if isinstance(operation, Scalar):
-        yield from _file_of(operation, "file")
-        return
-    implementation = _key(operation, "implementation")
-    yield from _file_of(implementation, "file")
-    yield from _file_of(_key(operation, "primary"), "file")
-    if isinstance(implementation, Map):
-        yield from _file_of(implementation.get("primary"), "file")
-    for holder in (operation, implementation):
-        dependencies = _key(holder, "dependencies") if holder is not None else None
-        for item in dependencies.items if isinstance(dependencies, Seq) else []:
-            yield from _file_of(item, "file")

@@ -1,239 +1,318 @@
-"""Binds requirements to the nodes that meet them, and finds those that go round in a circle."""
+"""Binds requirements to the nodes that meet them (TOSCA 2.0 §8.5, TOSCA 1.3 §3.8.2).
+
+A node that is named is checked. Where none is named, the first of the template that meets the requirement is
+taken: those that must be met before those that may be, and each time another one.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from graphlib import CycleError, TopologicalSorter
+from dataclasses import dataclass, field
 
-from isthmus.tosca.definitions import RequirementDef
+from isthmus.tosca.assignments import Assignment, Reader
+from isthmus.tosca.candidates import Candidates
+from isthmus.tosca.capacity import Capacity
+from isthmus.tosca.cycles import check_cycles, leads_to
 from isthmus.tosca.diagnostics import near
-from isthmus.tosca.documents import Map, Node, Seq, text_of
+from isthmus.tosca.directives import is_external
+from isthmus.tosca.documents import Map
+from isthmus.tosca.filters import PASSED, Filters, Verdict
 from isthmus.tosca.functions import Functions
-from isthmus.tosca.grammar import check_keys, entries_at, map_at
-from isthmus.tosca.interfaces import overlay_interfaces
+from isthmus.tosca.imports import Document
 from isthmus.tosca.leniency import complain
-from isthmus.tosca.templates import NodeTemplate, Relation, Scope, Values
+from isthmus.tosca.mapped_requirements import mapped_requirements
+from isthmus.tosca.matching import Matching, Wanted
+from isthmus.tosca.multiplicity import check_instances, is_own_index, literal_index, read_counts
+from isthmus.tosca.relationships import Link, Relationships
+from isthmus.tosca.templates import NodeTemplate, Relation
 from isthmus.tosca.typedefs import TypeDef
 from isthmus.tosca.types import Types
 
-_ROOT = "tosca.relationships.Root"
+_SHOWN = 5
+"""Candidates whose reason of refusal is told."""
+
+
+def bind_requirements(section: Map | None, types: Types, document: Document, functions: Functions) -> None:
+    """Fill the relations of every node; report cycles, and what the engine cannot make, when all are bound."""
+    read_counts(functions)
+    binder = Binder(section, types, document, functions)
+    binder.bind()
+    check_cycles(functions.nodes, types.problems)
+    check_instances(list(functions.nodes.values()), types.problems)
+
+
+@dataclass(eq=False, slots=True)
+class _Search:
+    """How far the search for the nodes that meet one assignment has come."""
+
+    missing: int
+    reasons: list[str] = field(default_factory=list)
+    circular: list[Relation] = field(default_factory=list)
+
+    def note(self, reason: str) -> None:
+        if reason and len(self.reasons) < _SHOWN:
+            self.reasons.append(reason)
 
 
 class Binder:
     """Fills the relations of every node of a template."""
 
-    def __init__(self, types: Types, functions: Functions, relationship_templates: Map | None) -> None:
+    def __init__(self, section: Map | None, types: Types, document: Document, functions: Functions) -> None:
         self.types = types
         self.problems = types.problems
         self.functions = functions
-        self.named = relationship_templates
+        self.reader = Reader(types, functions)
+        self.relationships = Relationships(section, types, document, functions)
+        self.matching = Matching(types)
+        self.capacity = Capacity(functions)
+        self.filters = Filters(functions)
+        self.candidates = Candidates(list(functions.nodes.values()), self.problems)
+        self.mapped = mapped_requirements(section)
+        self.met: dict[tuple[str, str], Counter[str]] = {}
+        self.order: dict[int, int] = {}
+        self.labels: dict[str, set[str]] = {}
 
     def bind(self) -> None:
-        """Bind all; report cycles when all are bound."""
+        """Bind what is named first, so that what is left open finds its place around it."""
+        found = [a for node in self.functions.nodes.values() for a in self.reader.read(node)]
+        named, open_ = list[Assignment](), list[Assignment]()
+        for assignment in found:
+            (named if self._named(assignment) is not None else open_).append(assignment)
+        for assignment in (*named, *sorted(open_, key=lambda a: a.optional)):
+            if assignment.count:
+                self._bind(assignment)
         for node in self.functions.nodes.values():
-            labels: Counter[str] = Counter()
-            for name, written in self.types.requirement_entries(node.node):
-                labels[name] += 1
-                label = name if labels[name] == 1 else f"{name}.{labels[name]}"
-                relation = self._bind(node, name, label, written)
-                if relation is not None:
-                    node.relations.append(relation)
-            self._check_unassigned(node, labels)
-        self._check_cycles()
+            node.relations.sort(key=lambda r: self.order[id(r)])
+        self.relationships.check_templates()
 
-    # one requirement -------------------------------------------------------------------------
+    def _named(self, assignment: Assignment) -> NodeTemplate | None:
+        return self.functions.nodes.get(assignment.target.text) if assignment.target is not None else None
 
-    def _bind(self, node: NodeTemplate, name: str, label: str, written: Node) -> Relation | None:
-        definition = node.type.requirements.get(name)
-        if definition is None:
-            summary, nearby = f"{node.type.name} has no requirement {name!r}", near(name, node.type.requirements)
-            if not complain("undeclared-names", "requirement-unknown", summary, written, self.problems, nearby):
-                return None
-        body = written if isinstance(written, Map) else None
-        if body is not None:
-            check_keys(body, "requirement_assignment", self.problems)
-            self._check_occurrences(body)
-        target = self._target(node, definition, written, body)
-        if target is None:
-            self.functions.broken.add(node.name)
-            return None
-        self._check_target(definition, target, written, body)
-        return self._relate(node, target, name, label, definition, written, body)
-
-    def _check_occurrences(self, body: Map) -> None:
-        bounds = body.get("occurrences")
-        if isinstance(bounds, Seq) and bounds.items and text_of(bounds.items[0]) not in ("0", "1"):
-            self.problems.error("unsupported", "a requirement is assigned to one node each time", bounds)
-
-    def _target(
-        self, node: NodeTemplate, definition: RequirementDef | None, written: Node, body: Map | None
-    ) -> NodeTemplate | None:
-        named = body.get("node") if body is not None else written
-        if named is None:
-            return self._match(definition, definition.node if definition else None, written, body, node)
-        name = text_of(named)
-        if name in self.functions.nodes:
-            return self.functions.nodes[name]
-        if name in self.functions.broken:
-            return None
-        wanted = self.types.find("node", name, node.document)
-        if wanted is not None:
-            return self._match(definition, wanted, named, body, node)
-        self.problems.error(
-            "target-unknown",
-            f"there is no node {name!r}",
-            named,
-            suggestion=near(name, self.functions.nodes),
-        )
-        return None
-
-    def _match(
-        self,
-        definition: RequirementDef | None,
-        wanted: TypeDef | None,
-        at: Node,
-        body: Map | None,
-        node: NodeTemplate,
-    ) -> NodeTemplate | None:
-        """The only node of the template that meets a requirement which names none."""
-        if body is not None and body.get("node_filter") is not None:
-            self.problems.error("unsupported", "choosing a node by node_filter is not supported", at)
-            return None
-        capability = self._wanted_capability(definition, body)
-        self.problems.spend(len(self.functions.nodes))
-        fitting = [
-            n
-            for n in self.functions.nodes.values()
-            if n is not node and (wanted is None or n.of(wanted.name)) and _offers(n, capability)
-        ]
-        if len(fitting) == 1:
-            return fitting[0]
-        names = ", ".join(n.name for n in fitting[:5])
-        summary = f"{names} could all meet this requirement" if fitting else "no node can meet this requirement"
-        self.problems.error("requirement-unmet", summary, at, suggestion="name one with 'node'")
-        return None
-
-    def _wanted_capability(self, definition: RequirementDef | None, body: Map | None) -> str:
-        written = body.get("capability") if body is not None else None
-        return text_of(written) or (text_of(definition.capability) if definition is not None else "")
-
-    def _check_target(
-        self, definition: RequirementDef | None, target: NodeTemplate, written: Node, body: Map | None
-    ) -> None:
-        """The target must be of the node type, and offer the capability, that the requirement asks for."""
-        wanted = definition.node if definition is not None else None
-        capability = self._wanted_capability(definition, body)
-        if wanted is not None and not target.of(wanted.name):
-            summary = f"{target.name!r} is a {target.type.name}, and a {wanted.name} is required"
-        elif not _offers(target, self._full(capability, target)):
-            summary = f"{target.name!r} ({target.type.name}) has no capability {capability}"
+    def _bind(self, assignment: Assignment) -> None:
+        link = self.relationships.link(assignment)
+        wanted = self.matching.wanted(assignment)
+        self.matching.check_narrowed(assignment, wanted)
+        target = self._named(assignment)
+        if link is None:
+            self.functions.broken.add(assignment.node.name)
+        elif is_external(assignment.scopes):
+            self._refuse(assignment, "is to be met by a node of another deployment, and none lends its nodes")
+        elif target is not None:
+            self._bind_named(assignment, link, wanted, target)
         else:
+            self._bind_open(assignment, link, wanted)
+
+    # a node that is named --------------------------------------------------------------------
+
+    def _bind_named(self, assignment: Assignment, link: Link, wanted: list[Wanted], target: NodeTemplate) -> None:
+        found = self._fitting(assignment, link, wanted, target)
+        index = literal_index(assignment.index)
+        if assignment.index is not None and index is None:
+            self._check_index(assignment)
+        if not target.count or (index is not None and not 0 <= index < target.count):
+            self._refuse(assignment, f"names an instance of {target.name!r}, of which there are {target.count}")
             return
-        complain("unchecked-targets", "target-mismatch", summary, written, self.problems)
+        lacks = [self.capacity.lack(assignment, target, c, assignment.count) for c in found]
+        chosen = next((c for c, lack in zip(found, lacks, strict=True) if not lack), found[0] if found else "")
+        relation = self.relationships.relate(link, assignment, target, chosen, assignment.count)
+        self._check_named(assignment, relation, lacks[found.index(chosen)] if found else "")
+        self._add(assignment, relation)
 
-    def _full(self, capability: str, target: NodeTemplate) -> str:
-        """The full name of a capability type told by its short one; a capability's own name as it is."""
-        if capability in target.type.capabilities:
-            return capability
-        found = self.types.find("capability", capability, target.document)
-        return found.name if found is not None else capability
+    def _fitting(self, assignment: Assignment, link: Link, wanted: list[Wanted], target: NodeTemplate) -> list[str]:
+        """The capabilities of a named node that may be met; tells what does not fit."""
+        mismatch = self.matching.type_mismatch(assignment, target)
+        found, misfit = self.matching.choose(link, assignment.node, target, wanted)
+        offered = found or [name for name, _ in self.matching.offers(target, wanted)]
+        if misfit and not mismatch and offered and assignment.node.document.version == 1:
+            # the Simple Profile lists types that its own users pass by: what a capability is for is advice there
+            self.problems.warn("target-mismatch", misfit, assignment.at)
+        elif mismatch or misfit:
+            complain("unchecked-targets", "target-mismatch", mismatch or misfit, assignment.at, self.problems)
+        return offered
 
-    # the relationship ------------------------------------------------------------------------
+    def _check_named(self, assignment: Assignment, relation: Relation, lack: str) -> None:
+        """What a node that is named must be beside of its type: not full, not too few, and passing the filters."""
+        target = relation.target
+        if lack:
+            code = "allocation" if assignment.allocation is not None else "requirement-count"
+            complain("loose-occurrences", code, lack, assignment.at, self.problems)
+        if assignment.count > target.count:
+            summary = f"{assignment.count} nodes must meet {assignment.label!r}, and there is {target.count} of "
+            summary += repr(target.name)
+            if assignment.node.node.source.version == 2:
+                self.problems.error("requirement-count", summary, assignment.at)
+            else:
+                self.problems.refuse("unsupported", summary, assignment.at)
+        verdict = self._judge(assignment, relation)
+        if verdict.holds is False:
+            summary = f"{target.name!r} cannot meet {assignment.label!r}: {verdict.reason}"
+            self.problems.error("target-mismatch", summary, assignment.at)
+        elif verdict.holds is None:
+            summary = f"whether {target.name!r} can meet {assignment.label!r} cannot be told: {verdict.reason}"
+            self.problems.refuse("unsupported", summary, assignment.at)
 
-    def _relate(
-        self,
-        node: NodeTemplate,
-        target: NodeTemplate,
-        name: str,
-        label: str,
-        definition: RequirementDef | None,
-        written: Node,
-        body: Map | None,
-    ) -> Relation | None:
-        spoken = body.get("relationship") if body is not None else None
-        template_name, template = self._template(spoken)
-        found = self._type(node, definition, spoken, template)
-        if found is None:
-            return None
-        relation = Relation(name, label, node, target, found, written, definition, template_name)
-        parts = [p for p in (template, spoken) if isinstance(p, Map)]
-        assigned = Map(written.source, written.mark)
-        interfaces = found.interfaces
-        if definition is not None and definition.interfaces is not None:
-            interfaces = overlay_interfaces(interfaces, definition.interfaces, self.types, definition.document)
-        for part in parts:
-            place = "relationship_template" if part is template else "relationship_assignment"
-            check_keys(part, place, self.problems)
-            properties = map_at(part, "properties", self.problems)
-            if properties is not None:
-                assigned.entries |= properties.entries
-                assigned.keys |= properties.keys
-            interfaces = overlay_interfaces(interfaces, part.get("interfaces"), self.types, node.document)
-        what = f"the relationship {label!r} of {node.name!r}"
-        scope = Scope(relation=relation)
-        relation.values = Values(what, found.properties, assigned, scope, written, self.functions.converter)
-        relation.interfaces = interfaces
-        if template_name is not None:
-            self.functions.relations.setdefault(template_name, relation)
-        return relation
+    def _check_index(self, assignment: Assignment) -> None:
+        """An index that is worked out from that of the source; only the same index can be honoured."""
+        assert assignment.index is not None
+        target = self._named(assignment)
+        if target is not None and target.count > 1 and not is_own_index(assignment.index):
+            summary = "instances are paired by their own index only"
+            self.problems.refuse("unsupported", summary, assignment.index)
 
-    def _template(self, spoken: Node | None) -> tuple[str | None, Map | None]:
-        """The relationship template that a requirement names, if it names one."""
-        name = text_of(spoken.get("type") if isinstance(spoken, Map) else spoken)
-        found = self.named.get(name) if self.named is not None and name else None
-        return (name, found) if isinstance(found, Map) else (None, None)
+    def _judge(self, assignment: Assignment, relation: Relation) -> Verdict:
+        for node in assignment.filters:
+            verdict = self.filters.judge(node, relation)
+            if verdict.holds is not True:
+                return verdict
+        return PASSED
 
-    def _type(
-        self, node: NodeTemplate, definition: RequirementDef | None, spoken: Node | None, template: Map | None
-    ) -> TypeDef | None:
-        written = template.get("type") if template is not None else spoken
-        if isinstance(written, Map):
-            written = written.get("type")
-        if written is not None:
-            return self.types.resolve("relationship", written, node.document)
-        if definition is not None and definition.relationship is not None:
-            return definition.relationship
-        return self.types.find("relationship", _ROOT, node.document)
+    # a node that is not ----------------------------------------------------------------------
 
-    # the whole -------------------------------------------------------------------------------
-
-    def _check_unassigned(self, node: NodeTemplate, assigned: Counter[str]) -> None:
-        """A required requirement that nothing meets is told, since what depends on it will not run."""
-        self.problems.spend(len(node.type.requirements))
-        for name, definition in node.type.requirements.items():
-            if definition.least > assigned[name] and node.name not in self.functions.broken:
-                self.problems.warn(
-                    "requirement-unmet", f"the requirement {name!r} of {node.name!r} is not assigned", node.at
-                )
-
-    def _check_cycles(self) -> None:
-        graph = {n.name: {r.target.name for r in n.relations} for n in self.functions.nodes.values()}
-        for name, targets in graph.items():
-            if name in targets:
-                self._report_cycle([name, name])
+    def _bind_open(self, assignment: Assignment, link: Link, wanted: list[Wanted]) -> None:
+        kind = None
+        if assignment.target is not None:
+            name = assignment.target.text
+            if name in self.functions.broken:
+                self.functions.broken.add(assignment.node.name)
                 return
-        try:
-            TopologicalSorter(graph).prepare()
-        except CycleError as e:
-            self._report_cycle(e.args[1])
+            kind = self.types.find("node", name, assignment.node.document)
+            if kind is None:
+                self._report_unknown(assignment)
+                return
+            self._check_kind(assignment, kind)
+        if (assignment.node.name, assignment.name) in self.mapped and assignment.target is None:
+            self._refuse(assignment, "is met only where this template substitutes a node")
+            return
+        self._search(assignment, link, wanted, kind)
 
-    def _report_cycle(self, names: list[str]) -> None:
-        shown = " → ".join(reversed(names[:20]))
-        first = self.functions.nodes[names[0]]
-        self.problems.error("requirement-cycle", f"nodes require one another in a circle: {shown}", first.at)
+    def _report_unknown(self, assignment: Assignment) -> None:
+        assert assignment.target is not None
+        name = assignment.target.text
+        self.functions.broken.add(assignment.node.name)
+        nearby = near(name, self.functions.nodes)
+        self.problems.error("target-unknown", f"there is no node {name!r}", assignment.target, suggestion=nearby)
 
+    def _check_kind(self, assignment: Assignment, kind: TypeDef) -> None:
+        """A type in an assignment must be that of the definition, or derive from it (TOSCA 2.0 §8.5.2)."""
+        wanted = assignment.definition.node if assignment.definition is not None else None
+        if wanted is not None and not kind.derives(wanted.name) and assignment.target is not None:
+            summary = f"{assignment.name!r} asks for a {wanted.name}, and {kind.name} is none"
+            complain("unchecked-targets", "target-mismatch", summary, assignment.target, self.problems)
 
-def _offers(node: NodeTemplate, capability: str) -> bool:
-    """Whether a node has a capability of that name, or of that type or a derived one."""
-    if not capability:
-        return True
-    return any(name == capability or c.type.derives(capability) for name, c in node.type.capabilities.items())
+    def _search(self, assignment: Assignment, link: Link, wanted: list[Wanted], kind: TypeDef | None) -> None:
+        """Take the first nodes that fit, each once; one that requires this node only if there is no other."""
+        search = _Search(assignment.count)
+        possible = self._possible(assignment, wanted, kind)
+        self._walk(search, possible, assignment, link, wanted, again=False)
+        if search.missing and assignment.node.document.version == 1:
+            self._walk(search, possible, assignment, link, wanted, again=True)
+        for relation in search.circular:
+            if search.missing:
+                self._add(assignment, relation)
+                search.missing -= min(search.missing, relation.count)
+        if search.missing:
+            self._leave(assignment, kind, wanted, search.reasons)
 
+    def _walk(
+        self,
+        search: _Search,
+        possible: list[NodeTemplate],
+        assignment: Assignment,
+        link: Link,
+        wanted: list[Wanted],
+        *,
+        again: bool,
+    ) -> None:
+        for target in possible:
+            if not search.missing:
+                return
+            self.problems.spend()
+            if target is assignment.node:
+                continue
+            relation, reason = self._try(assignment, link, wanted, target, search.missing, again=again)
+            if relation is None:
+                search.note(reason)
+            elif not leads_to(target, assignment.node, self.problems, hosts=relation.hosts):
+                self._add(assignment, relation)
+                search.missing -= relation.count
+            elif relation.hosts:
+                search.note(f"{target.name!r} is itself hosted by it")
+            else:
+                search.circular.append(relation)
 
-def check_relationship_templates(topology: Map | None, types: Types) -> Map | None:
-    """The section `relationship_templates`, its entries checked for shape."""
-    section = map_at(topology, "relationship_templates", types.problems)
-    for name, node in entries_at(topology, "relationship_templates", types.problems).items():
-        if not isinstance(node, Map):
-            types.problems.error("shape", f"the relationship template {name!r} must be a map", node)
-    return section
+    def _possible(self, assignment: Assignment, wanted: list[Wanted], kind: TypeDef | None) -> list[NodeTemplate]:
+        """Nodes worth a look: of the type that is asked for, or else with the capability."""
+        node = kind or (assignment.definition.node if assignment.definition is not None else None)
+        narrow = wanted[-1] if wanted else None
+        name = "" if narrow is None else narrow.type.name if narrow.type is not None else narrow.name
+        return self.candidates.find(node, name)
+
+    def _try(
+        self,
+        assignment: Assignment,
+        link: Link,
+        wanted: list[Wanted],
+        target: NodeTemplate,
+        missing: int,
+        *,
+        again: bool,
+    ) -> tuple[Relation | None, str]:
+        """The relationship to a candidate, or why there can be none."""
+        reason = self.matching.type_mismatch(assignment, target)
+        if reason:
+            return None, reason
+        count = min(missing, target.count - (0 if again else self._uses(assignment, target)))
+        if count <= 0:
+            return None, f"{target.name!r} meets {assignment.name!r} already" if target.count else ""
+        found, reason = self.matching.choose(link, assignment.node, target, wanted)
+        for capability in found:
+            reason = self.capacity.lack(assignment, target, capability, count)
+            if not reason:
+                relation = self.relationships.relate(link, assignment, target, capability, count)
+                verdict = self._judge(assignment, relation)
+                if verdict.holds:
+                    return relation, ""
+                reason = f"{target.name!r}: {verdict.reason}"
+        return None, reason
+
+    def _uses(self, assignment: Assignment, target: NodeTemplate) -> int:
+        met = self.met.get((assignment.node.name, assignment.name))
+        return met[target.name] if met is not None else 0
+
+    def _leave(self, assignment: Assignment, kind: TypeDef | None, wanted: list[Wanted], reasons: list[str]) -> None:
+        """Tell that nothing here meets a requirement; elsewhere there may be a node that does (§8.5.1)."""
+        if assignment.optional:
+            return
+        what = kind.name if kind is not None else " and ".join(w.name for w in wanted)
+        detail = "; ".join(reasons) or (f"The template has no other node for {what}." if what else "")
+        summary = f"no node of the template meets the requirement {assignment.label!r} of {assignment.node.name!r}"
+        self.functions.broken.add(assignment.node.name)
+        self.problems.refuse("requirement-unmet", summary, assignment.at, detail=detail)
+
+    # both ------------------------------------------------------------------------------------
+
+    def _refuse(self, assignment: Assignment, why: str) -> None:
+        if not assignment.optional:
+            summary = f"the requirement {assignment.label!r} of {assignment.node.name!r} {why}"
+            self.functions.broken.add(assignment.node.name)
+            self.problems.refuse("requirement-unmet", summary, assignment.at)
+
+    def _add(self, assignment: Assignment, relation: Relation) -> None:
+        key = (assignment.node.name, assignment.name)
+        self.met.setdefault(key, Counter())[relation.target.name] += relation.count
+        self.capacity.check_names(assignment, relation.target, relation.capability)
+        self.capacity.take(assignment, relation)
+        self.order[id(relation)] = assignment.order
+        relation.label = self._label(assignment)
+        assignment.node.relate(relation)
+        if relation.template is not None:
+            self.functions.relations.setdefault(relation.template, relation)
+
+    def _label(self, assignment: Assignment) -> str:
+        """A name for the relation that no other of the node has: operations are called by it."""
+        labels = self.labels.setdefault(assignment.node.name, set())
+        label, number = assignment.label, 2
+        while label in labels:
+            label, number = f"{assignment.name}.{number}", number + 1
+        labels.add(label)
+        return label

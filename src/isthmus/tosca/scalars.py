@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from isthmus.tosca.documents import FALSE, FLOAT, INTEGER, TRUE, Scalar, to_integer
+from isthmus.tosca.documents import FALSE, FLOAT, INTEGER, TRUE, Scalar, scalar_value, to_integer
 
 UNITS: dict[str, dict[str, float]] = {
     "scalar-unit.size": {
@@ -25,13 +25,25 @@ PRIMITIVES = frozenset({
     "string", "integer", "float", "boolean", "timestamp", "null", "version", "range", "list", "map", *UNITS,
 })  # fmt: skip
 
+MODERN_PRIMITIVES = frozenset({
+    "string", "integer", "float", "boolean", "bytes", "nil", "timestamp", "scalar", "version", "list", "map",
+})  # fmt: skip
+"""The built-in types of TOSCA 2.0 (§9.1)."""
+
 _QUANTITY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-z]{1,5})")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,2}(\.[A-Za-z0-9_]{1,64}(-[0-9]{1,9})?)?")
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
     r"((?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]{0,9})?([ \t]*(Z|[-+][0-9]{1,2}(:[0-9]{2})?))?)?"
 )
+_RFC3339 = re.compile(
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"([Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]{1,9})?([Zz]|[-+]([01][0-9]|2[0-3]):[0-5][0-9]))?"
+)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _EXAMPLES = {
+    "bytes": "as text in base 64",
+    "nil": "written null",
     "integer": "such as 4",
     "float": "such as 0.5",
     "boolean": "true or false",
@@ -45,11 +57,57 @@ _EXAMPLES = {
 }
 
 
+def primitives(version: int) -> frozenset[str]:
+    """The names of the built-in types of TOSCA 1.x or 2.0."""
+    return MODERN_PRIMITIVES if version == 2 else PRIMITIVES
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is a version (TOSCA 2.0 §9.1.2.3)."""
+    return _VERSION.fullmatch(text) is not None
+
+
 def read(base: str, node: Scalar) -> Any:
     """The value that a scalar of a document has under a primitive type; raises ValueError."""
+    if node.source.version == 2:
+        return _read_strictly(base, node)
     if base in ("integer", "float", "boolean") and not node.plain:
         raise ValueError(f"quoted text is a string; {_wanted(base)}")
     return parse(base, node.text)
+
+
+def _read_strictly(base: str, node: Scalar) -> Any:
+    """A scalar under a type of TOSCA 2.0, which are never converted into one another (§9.1.1)."""
+    value = scalar_value(node)
+    if base == "nil":
+        if value is None:
+            return None
+    elif base == "boolean":
+        if node.plain and node.text in ("true", "false"):
+            return value
+    elif base == "integer":
+        if type(value) is int and -(2**63) <= value < 2**63:
+            return value
+    elif base == "float":
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif isinstance(value, str):
+        return _read_text(base, value)
+    raise ValueError(f"{_shown(node.text)} is not {_article(base)}; {_wanted(base)}")
+
+
+def _read_text(base: str, text: str) -> str:
+    """A string under one of the types whose values are written as strings."""
+    packed = "".join(text.split()) if base == "bytes" else ""
+    good = (
+        base == "string"
+        or (base == "version" and "." in text and is_version(text))
+        or (base == "timestamp" and _RFC3339.fullmatch(text) is not None)
+        or (base == "bytes" and len(packed) % 4 == 0 and _BASE64.fullmatch(packed) is not None)
+    )
+    if good:
+        return text
+    raise ValueError(f"{_shown(text)} is not {_article(base)}; {_wanted(base)}")
 
 
 def parse(base: str, text: str) -> Any:
@@ -66,6 +124,8 @@ def parse(base: str, text: str) -> Any:
         return text
     if base == "timestamp" and _TIMESTAMP.fullmatch(text):
         return text
+    if base == "bytes":
+        return _read_text(base, text)
     if base in UNITS and _unit(base, text) is not None:
         return text.strip()
     raise ValueError(f"{_shown(text)} is not {_article(base)}; {_wanted(base)}")

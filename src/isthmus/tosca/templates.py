@@ -12,27 +12,37 @@ from typing import TYPE_CHECKING
 from isthmus.topology import NodeKind, Value
 from isthmus.tosca.definitions import PropertyDef, RequirementDef
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import Map, Node
+from isthmus.tosca.documents import Map, Node, Scalar
 from isthmus.tosca.interfaces import Interface
 from isthmus.tosca.leniency import complain
 from isthmus.tosca.values import BROKEN, Converter
 
 if TYPE_CHECKING:
     from isthmus.tosca.imports import Document
+    from isthmus.tosca.typed import Typed
     from isthmus.tosca.typedefs import TypeDef
 
 MACHINES = ("tosca.nodes.Compute", "tosca.nodes.Abstract.Compute")
 VOLUMES = ("tosca.nodes.BlockStorage", "tosca.nodes.Storage.BlockStorage")
 NETWORKS = ("tosca.nodes.network.Network",)
 HOSTED = "tosca.relationships.HostedOn"
+SELECT = ("select", "selectable")
+SUBSTITUTE = ("substitute", "substitutable")
+"""The directives by their names in TOSCA 1.3 and 2.0, and those of TOSCA 1.0 to 1.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whom SELF, HOST, SOURCE and TARGET mean where a value stands."""
+    """Whom SELF, HOST, SOURCE and TARGET mean where a value stands.
+
+    ``inputs`` are those of the workflow in which it stands; they go before the template's own.
+    """
 
     node: NodeTemplate | None = None
     relation: Relation | None = None
+    inputs: Mapping[str, PropertyDef] | None = None
+    value: Typed | None = None
+    """What `$value` means in a validation clause (TOSCA 2.0 §10.2.1.5)."""
 
 
 class Values:
@@ -83,9 +93,15 @@ class Values:
         definition = self.definitions.get(name)
         node = self.assigned.get(name) if self.assigned is not None else None
         schema = definition.schema if definition is not None else None
-        if node is not None:
+        fixed = definition.fixed if definition is not None else None
+        if node is not None and fixed is not None:
+            summary = f"the value of {name!r} of {self.what} is fixed by its type"
+            self.problems.error("refinement", summary, self._place(name))
+        if fixed is not None:
+            value = self.converter.convert(fixed, schema, self.scope)
+        elif node is not None:
             value = self.converter.convert(node, schema, self.scope)
-        elif definition is not None and definition.default is not None:
+        elif definition is not None and definition.default is not None and not definition.idle_default:
             node = definition.default
             value = self.converter.convert_default(node, definition.schema, self.scope)
         else:
@@ -109,8 +125,22 @@ class Values:
                 summary, nearby = f"{self.what} has no property {name!r}", near(name, self.definitions)
                 complain("undeclared-names", "property-unknown", summary, at, self.problems, nearby)
         for name, definition in self.definitions.items():
-            if definition.required and self.get(name) is None:
+            if definition.at.source.version == 2 and self._is_null(name):
+                self._check_null(name, definition)
+            elif definition.required and self.get(name) is None:
                 self.problems.error("property-missing", f"{self.what} requires the property {name!r}", self.at)
+
+    def _is_null(self, name: str) -> bool:
+        """Whether null is written as the value."""
+        node = self.assigned.entries.get(name) if self.assigned is not None else None
+        return isinstance(node, Scalar) and node.null
+
+    def _check_null(self, name: str, definition: PropertyDef) -> None:
+        """In TOSCA 2.0 null is a value of the type nil, and of no other (§9.1.1.6)."""
+        assert self.assigned is not None
+        if definition.schema.base != "nil":
+            summary = f"{name!r} of {self.what} is empty, and a {definition.schema.type} is wanted"
+            self.problems.error("value-type", summary, self.assigned.keys[name])
 
     def all(self) -> dict[str, Value]:
         """Every property that has a value, declared ones first."""
@@ -131,7 +161,12 @@ class Relation:
     at: Node
     definition: RequirementDef | None = None
     template: str | None = None
+    capability: str = ""
+    """The capability of the target that is met, by its name; nothing where no capability is asked for."""
+    count: int = 1
+    """How many instances of the target each instance of the source is related to (TOSCA 2.0 §14.3)."""
     values: Values = field(init=False)
+    attributes: Values = field(init=False)
     interfaces: Mapping[str, Interface] = field(init=False)
 
     @property
@@ -154,9 +189,22 @@ class NodeTemplate:
     capabilities: dict[str, Values] = field(init=False)
     interfaces: Mapping[str, Interface] = field(init=False)
     artifacts: Mapping[str, Node] = field(init=False)
+    directives: tuple[str, ...] = ()
+    count: int = 1
+    """How many nodes are made of the template (TOSCA 2.0 §14.1)."""
     _host: Relation | None = None
     _host_known: bool = False
     _kind: NodeKind | None = None
+
+    @property
+    def selected(self) -> bool:
+        """Whether the node exists elsewhere, so that nothing written here but its filter counts (TOSCA 2.0 §7.2.1)."""
+        return bool(self.directives) and self.directives[0] in SELECT and "create" not in self.directives
+
+    def relate(self, relation: Relation) -> None:
+        """Add a relation; what was worked out from those before it is forgotten."""
+        self.relations.append(relation)
+        self._host, self._host_known, self._kind = None, False, None
 
     def of(self, *types: str) -> bool:
         """Whether the node is of one of these types or derives from it."""

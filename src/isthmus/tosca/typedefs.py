@@ -10,19 +10,25 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from isthmus.tosca import profiles
 from isthmus.tosca.constraints import Constraint, parse_constraints
 from isthmus.tosca.definitions import (
     CapabilityDef,
     PropertyDef,
     RequirementDef,
+    Schema,
     parse_capability,
+    parse_inner,
     parse_property,
     parse_requirement,
+    type_list,
 )
 from isthmus.tosca.documents import Map, Node, Seq, text_of
 from isthmus.tosca.grammar import entries_at, list_at
 from isthmus.tosca.interfaces import Interface, overlay_interfaces
-from isthmus.tosca.scalars import PRIMITIVES
+from isthmus.tosca.scalars import primitives
+from isthmus.tosca.units import ScalarType, scalar_type
+from isthmus.tosca.validation import Validation, parse_validation
 
 if TYPE_CHECKING:
     from isthmus.tosca.imports import Document
@@ -41,12 +47,13 @@ class TypeDef:
         self.node = node
         self.document = document
         self.at = at
+        self._inner: dict[str, Schema | None] = {}
 
     @cached_property
     def parent(self) -> TypeDef | None:
         """The type that this one derives from; None for a root, and for a primitive parent."""
         derived = self.node.get("derived_from")
-        if derived is None or (self.kind == "data" and text_of(derived) in PRIMITIVES):
+        if derived is None or (self.kind == "data" and text_of(derived) in self._primitives):
             return None
         if text_of(derived) == self.name:
             self.types.problems.error("type-cycle", f"{self.name!r} derives from itself", derived)
@@ -71,21 +78,42 @@ class TypeDef:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        return frozenset(a.name for a in self.ancestors)
+        """The full names of the type and its ancestors, and the normative ones of those from a built-in profile."""
+        return frozenset(n for a in self.ancestors for n in (a.name, a.normative) if n)
+
+    @property
+    def normative(self) -> str:
+        """The name that TOSCA 1.x has for a type of a built-in profile of TOSCA 2.0; nothing for any other."""
+        metadata = self.node.get("metadata") if self.document.file in profiles.BUILT_IN.values() else None
+        return text_of(metadata.get("normative")) if isinstance(metadata, Map) else ""
 
     def derives(self, name: str) -> bool:
         """Whether the type is, or derives from, the type of that full name."""
         return name in self.names
 
+    def derives_from(self, other: TypeDef) -> bool:
+        """Whether the type is, or derives from, that type, of which there may be namesakes."""
+        return other in self.ancestors
+
+    @property
+    def _primitives(self) -> frozenset[str]:
+        return primitives(self.document.version)
+
     @cached_property
     def primitive(self) -> str:
-        """For a data type: the primitive type at its root, `map` for a type with properties."""
+        """For a data type: the built-in type at its root, `map` for a type with properties."""
         root = text_of(self.ancestors[-1].node.get("derived_from"))
-        return root if root in PRIMITIVES else "map"
+        return root if root in self._primitives else "map"
 
     @cached_property
     def description(self) -> str:
         return text_of(self.node.get("description")).strip()
+
+    @cached_property
+    def complex(self) -> bool:
+        """Whether a data type is made of properties rather than derived from a built-in type."""
+        root = text_of(self.ancestors[-1].node.get("derived_from"))
+        return root not in self._primitives or (root == "map" and any(a.node.get("properties") for a in self.ancestors))
 
     @cached_property
     def constraints(self) -> tuple[Constraint, ...]:
@@ -93,6 +121,41 @@ class TypeDef:
         problems = self.types.problems
         nodes = [n for a in reversed(self.ancestors) for n in list_at(a.node, "constraints", problems)]
         return parse_constraints(nodes, self.primitive, problems)
+
+    @cached_property
+    def validations(self) -> tuple[Validation, ...]:
+        """The validation clauses that a data type and its ancestors put on every value (TOSCA 2.0 §9.2)."""
+        inherited = self.base.validations if self.base is not None else ()
+        clause = self.node.get("validation")
+        if clause is None:
+            return inherited
+        schema = Schema(self.name, self.primitive, self, self.inner("entry"), self.inner("key"), scalar=self.scalar)
+        own = parse_validation(clause, schema, self.types)
+        return (*inherited, own) if own is not None else inherited
+
+    @cached_property
+    def scalar(self) -> ScalarType | None:
+        """The units of a data type that derives from `scalar` (TOSCA 2.0 §9.1.2.2); None for any other."""
+        return scalar_type(self) if self.primitive == "scalar" else None
+
+    def inner(self, key: str) -> Schema | None:
+        """The schema of the `entry` or the `key` of a data type that is a list or a map."""
+        if key not in self._inner:
+            self._inner[key] = None
+            node = self.node.get(f"{key}_schema")
+            inherited = self.base.inner(key) if self.base is not None else None
+            self._inner[key] = inherited
+            if node is not None:
+                self._inner[key] = parse_inner(key, node, self.types, self.document, inherited)
+        return self._inner[key]
+
+    def valid(self, kind: str, key: str) -> tuple[TypeDef, ...] | None:
+        """The types under a key such as `valid_source_types`, inherited where not told; None where any will do."""
+        for ancestor in self.ancestors:
+            found = type_list(ancestor.node, key, kind, self.types, ancestor.document)
+            if found is not None:
+                return found
+        return None
 
     @cached_property
     def properties(self) -> Mapping[str, PropertyDef]:

@@ -5,31 +5,36 @@ The normative types are read once in a process.
 
 from __future__ import annotations
 
-import pkgutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
+from isthmus.tosca import profiles
 from isthmus.tosca.compose import compose
+from isthmus.tosca.custom import CustomFunctions
 from isthmus.tosca.definitions import PropertyDef
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Map, Node, Seq, text_of
 from isthmus.tosca.grammar import check_keys, entries_at
 from isthmus.tosca.imports import Document
 from isthmus.tosca.leniency import allows
-from isthmus.tosca.scalars import PRIMITIVES
+from isthmus.tosca.modern import check_modern_definitions, check_modern_type
+from isthmus.tosca.scalars import primitives
 from isthmus.tosca.typedefs import TypeDef
 
+if TYPE_CHECKING:
+    from isthmus.tosca.values import Converter
+
 KINDS = ("node", "relationship", "capability", "data", "artifact", "interface", "group", "policy")
-_PROFILE = "profiles/simple.yaml"
 
 
 class Types:
-    """The types of a set of documents, over those of ``base`` (the normative ones)."""
+    """The types of a set of documents, and the normative ones that each of them sees."""
 
-    def __init__(self, problems: Problems, base: Types | None = None) -> None:
+    def __init__(self, problems: Problems) -> None:
         self.problems = problems
-        self.base = base
+        self.custom = CustomFunctions(self)
         self._defined: dict[str, dict[tuple[str, str], TypeDef]] = {}
         self._found: dict[tuple[str, str, str], TypeDef | None] = {}
 
@@ -39,12 +44,22 @@ class Types:
         for kind in KINDS:
             for name, node in entries_at(document.root, f"{kind}_types", self.problems).items():
                 if not isinstance(node, Map):
-                    if text_of(node):
+                    if text_of(node) or document.version == 2:
                         self.problems.error("shape", f"the type {name!r} must be a map", node)
                     node = Map(node.source, node.mark)
                 own[kind, name] = TypeDef(self, kind, name, node, document, self._key(document, kind, name))
                 self._check_definition(own[kind, name])
         self._defined[document.file] = own
+        self.custom.add(document)
+
+    def share(self, other: Types, importer: Document) -> None:
+        """Let a document see the types of others without defining them again."""
+        self._defined |= other._defined
+        importer.imports += [("", next(iter(own.values())).document) for own in other._defined.values()]
+
+    def base_of(self, document: Document) -> Types | None:
+        """The normative types that a document sees; None in TOSCA 2.0 and in the normative documents themselves."""
+        return normative_types(document.normative) if document.normative else None
 
     def _key(self, document: Document, kind: str, name: str) -> Node:
         section = document.root.get(f"{kind}_types")
@@ -52,9 +67,14 @@ class Types:
         return section.keys[name]
 
     def _check_definition(self, found: TypeDef) -> None:
+        if found.document.version == 2:
+            check_modern_type(found)
+            return
         if found.kind != "interface":
             check_keys(found.node, f"{found.kind}_type", self.problems)
-        if self.base is None or self.base.own(found.kind, found.name) is None:
+        base = self.base_of(found.document)
+        same = base.own(found.kind, found.name) if base is not None else None
+        if same is None or isinstance(same.node.get("metadata"), Map):
             return
         if found.kind == "data" and found.name == "tosca.datatypes.Root":
             return
@@ -78,11 +98,16 @@ class Types:
 
     def find(self, kind: str, name: str, document: Document) -> TypeDef | None:
         """The type that a name means in a document: its own, an imported one, or a normative one."""
+        if document.file not in self._defined:
+            return normative_types(document.file).find(kind, name, document)
         key = (kind, name, document.file)
         if key not in self._found:
+            base = self.base_of(document)
             found = self._visible(kind, name, document, set())
-            self._found[key] = found or (self.base.normative(kind, name) if self.base else None)
-        return self._found[key] or (self.normative(kind, name) if self.base is None else None)
+            if found is None and document.version == 1:
+                found = (base or self).normative(kind, name)
+            self._found[key] = found
+        return self._found[key]
 
     def _visible(self, kind: str, name: str, document: Document, seen: set[tuple[str, str]]) -> TypeDef | None:
         stack = [(name, document)]
@@ -125,18 +150,21 @@ class Types:
                 "type-unknown",
                 f"there is no {kind} type {name!r}",
                 written,
-                suggestion=near(name, self.known(kind)),
+                suggestion=near(name, self.known(kind, document)),
             )
         return found
 
-    def known(self, kind: str) -> list[str]:
+    def known(self, kind: str, document: Document) -> list[str]:
         """The names of all types of a kind, and the primitive ones where these count."""
-        names = [t.name for types in (self, self.base) if types is not None for t in types if t.kind == kind]
-        return names + sorted(PRIMITIVES) if kind == "data" else names
+        bases = (self, self.base_of(document))
+        names = [t.name for types in bases if types is not None for t in types if t.kind == kind]
+        return names + sorted(primitives(document.version)) if kind == "data" else names
 
-    def check_all(self) -> None:
+    def check_all(self, converter: Converter) -> None:
         """Work out all that these documents define, so that mistakes in types not used are told too."""
         for found in self:
+            if found.document.version == 2:
+                check_modern_definitions(found, converter)
             if found.kind in ("node", "relationship", "capability", "data", "group", "policy"):
                 _ = found.properties, found.attributes
             if found.kind == "node":
@@ -163,6 +191,9 @@ class Types:
     def requirement_entries(self, node: Map) -> Iterator[tuple[str, Node]]:
         """The entries of a `requirements` list, each a map with one key."""
         written = node.get("requirements")
+        if node.source.version == 2 and isinstance(written, Seq):
+            yield from self._modern_entries(written)
+            return
         items = written.items if isinstance(written, Seq) else [written] if written is not None else []
         for item in items:
             if isinstance(item, Map) and item.entries:
@@ -170,16 +201,26 @@ class Types:
             else:
                 self.problems.error("shape", "requirements are a list of maps with one key each", item)
 
+    def _modern_entries(self, written: Seq) -> Iterator[tuple[str, Node]]:
+        for item in written.items:
+            if isinstance(item, Map) and len(item.entries) == 1:
+                yield from item.entries.items()
+            else:
+                self.problems.error("shape", "requirements are a list of maps with one key each", item)
+
 
 @cache
-def normative_types() -> Types:
-    """The types of the Simple Profile, shared by all loads of this process."""
+def normative_types(profile: str) -> Types:
+    """The types of a profile that comes with the language, shared by all loads of this process."""
     problems = Problems()
-    data = pkgutil.get_data("isthmus.tosca", _PROFILE)
-    assert data is not None
-    root = compose(_PROFILE, data, problems)
-    assert isinstance(root, Map)
     types = Types(problems)
-    types.add(Document(_PROFILE, root))
+    data = profiles.data_of(profile)
+    assert data is not None, profile
+    root = compose(profile, data, problems)
+    assert isinstance(root, Map)
+    document = Document(profile, root, normative="")
+    if profile != profiles.SIMPLE:
+        types.share(normative_types(profiles.SIMPLE), document)
+    types.add(document)
     assert not problems.failed, problems.list()[0].render()
     return types

@@ -6,15 +6,19 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from isthmus.topology import Call, Reference, Secret, Value
+from isthmus.topology import Secret, Value
 from isthmus.tosca.definitions import ANY, PropertyDef, Schema
 from isthmus.tosca.diagnostics import Problems, near, nearest
-from isthmus.tosca.documents import FLOAT, Map, Node, Scalar, Seq, scalar_value
+from isthmus.tosca.documents import FLOAT, Map, Node, Scalar, Seq, scalar_value, text_of
 from isthmus.tosca.leniency import allows, complain
 from isthmus.tosca.scalars import UNITS, adopt, read
+from isthmus.tosca.syntax import FunctionCall, call_of, check_keys_of_data, key_call, unescape
+from isthmus.tosca.typed import Typed, fits
+from isthmus.tosca.typed import is_later as is_later
 
 if TYPE_CHECKING:
     from isthmus.tosca.templates import Scope
+    from isthmus.tosca.units import ScalarType
 
 BROKEN = Secret("\0broken")
 """Stands for a value that has been reported as wrong. It passes through everything like any value that
@@ -22,6 +26,9 @@ is known later, so that one mistake is told once; no topology is made where one 
 
 MAX_LEVELS = 100
 """How deep a value may nest, and properties ask one another, taken together."""
+
+_CALL_LEVELS = 2
+"""Levels that a call of TOSCA 2.0 counts for: it takes more of the interpreter's stack than a value does."""
 
 CALLS = ("concat", "join", "token")
 GETTERS = (
@@ -33,18 +40,13 @@ _BASIC = {"scalar-unit.size": "bytes", "scalar-unit.time": "seconds", "scalar-un
           "scalar-unit.bitrate": "bits per second"}  # fmt: skip
 
 
-def is_later(value: Value) -> bool:
-    """Whether a value is known only to the running deployment."""
-    return isinstance(value, Reference | Secret | Call)
-
-
 def function_of(node: Map, schema: Schema | None) -> str | None:
     """The function that a map calls, if it does: a map with one key that is a function's name.
 
     `token`, `join` and `concat` are names of data too (a Credential has a token), so they call only
     with a list, and not where the data type declares a list of that name.
     """
-    if len(node.entries) != 1:
+    if len(node.entries) != 1 or node.source.version == 2:
         return None
     ((name, argument),) = node.entries.items()
     if name in GETTERS:
@@ -57,22 +59,50 @@ def function_of(node: Map, schema: Schema | None) -> str | None:
 
 
 class Converter:
-    """Fits values to schemas; ``call`` evaluates a function where one stands."""
+    """Fits values to schemas. Where a function stands, ``call`` (TOSCA 1.x) or ``answer`` (2.0) works it out."""
 
-    def __init__(self, problems: Problems, call: Callable[[str, Map, Scope], Value]) -> None:
+    def __init__(
+        self,
+        problems: Problems,
+        call: Callable[[str, Map, Scope], Value],
+        answer: Callable[[FunctionCall, Scope], Typed] | None = None,
+    ) -> None:
         self.problems = problems
         self.call = call
+        self.answer = answer
         self._level = 0
         self._in_default = False
 
     def convert(self, node: Node, schema: Schema | None, scope: Scope) -> Value:
         """The value that a node of a document has under a schema; without one, as YAML has it."""
+        if call_of(node) is not None:
+            return self._settle(self.ask(node, scope), schema, node, scope)
         if isinstance(node, Map) and (name := function_of(node, schema)) is not None:
             self._level += 1
             value = self.call(name, node, scope) if self._shallow(node) else BROKEN
             self._level -= 1
             return self.fit(value, schema, node, scope)
         return self.fit(node, schema, node, scope)
+
+    def ask(self, node: Node, scope: Scope) -> Typed:
+        """Value and type of the call that a node of a 2.0 document is; BROKEN where it is wrong, which is told."""
+        call = call_of(node)
+        if call is None or self.answer is None or not self._shallow(node):
+            return Typed(BROKEN)
+        self.problems.spend()
+        self._level += _CALL_LEVELS
+        found = self.answer(call, scope)
+        self._level -= _CALL_LEVELS
+        return found
+
+    def _settle(self, found: Typed, schema: Schema | None, at: Node, scope: Scope) -> Value:
+        """The value of a call where a schema is declared, whose type must fit as far as it is known."""
+        if found.value is BROKEN or fits(found.schema, schema):
+            return self.fit(found.value, schema, at, scope)
+        assert found.schema is not None
+        assert schema is not None
+        self.problems.error("value-type", f"a {found.schema.type} stands where a {schema.type} is wanted", at)
+        return BROKEN
 
     def convert_default(self, node: Node, schema: Schema, scope: Scope) -> Value:
         """The value of a default, for which a leniency of the field counts."""
@@ -92,7 +122,7 @@ class Converter:
         value = self._shaped(raw, schema, at, scope) if schema is not None else self._untyped(raw, at, scope)
         self._level -= 1
         if schema is not None and value is not None and not is_later(value):
-            self._check(value, schema, at)
+            self._check(value, schema, at, scope)
         return value
 
     def _shallow(self, at: Node) -> bool:
@@ -103,12 +133,45 @@ class Converter:
 
     def _untyped(self, raw: Node | Value, at: Node, scope: Scope) -> Value:
         if isinstance(raw, Scalar):
-            return scalar_value(raw)
+            return unescape(scalar_value(raw)) if raw.source.version == 2 and _is_text(raw) else scalar_value(raw)
         if (items := _items(raw)) is not None:
             return [self._inner(i, None, at, scope) for i in items]
-        if (entries := _entries(raw)) is not None:
-            return {k: self._inner(v, None, at, scope) for k, v in entries.items()}
+        if _entries(raw) is not None:
+            return self._mapped(raw, None, None, at, scope)
         return raw
+
+    def _mapped(
+        self, raw: Node | Value, key: Schema | None, entry: Schema | None, at: Node, scope: Scope
+    ) -> dict[str, Value] | Secret:
+        """The entries of a map, whose keys may be calls in TOSCA 2.0."""
+        made: dict[str, Value] = {}
+        if isinstance(raw, Map) and raw.source.version == 2 and not check_keys_of_data(raw, self.problems):
+            return BROKEN
+        for name, part in (_entries(raw) or {}).items():
+            place = raw.keys[name] if isinstance(raw, Map) else at
+            named = self._key(name, place, scope) if place.source.version == 2 and isinstance(raw, Map) else name
+            if not isinstance(named, str):
+                return BROKEN
+            if key is not None:
+                self.fit(named, key, place, scope)
+            made[named] = self._inner(part, entry, at, scope)
+        return made
+
+    def _key(self, text: str, at: Node, scope: Scope) -> Value:
+        """The key that a text of a 2.0 document stands for; as it is where only the deployment can tell."""
+        called = key_call(text, at)
+        if called is None:
+            return unescape(text)
+        if self.answer is None or not self._shallow(at):
+            return BROKEN
+        found = self.answer(called, scope).value
+        if found is BROKEN or isinstance(found, str):
+            return found
+        if is_later(found):
+            self.problems.refuse("unsupported", f"the key {text!r} is known only when the deployment runs", at)
+            return text
+        self.problems.error("value-type", f"the key {text!r} comes to something else than a text", at)
+        return BROKEN
 
     def _shaped(self, raw: Node | Value, schema: Schema, at: Node, scope: Scope) -> Value:
         if schema.base == ANY:
@@ -125,7 +188,7 @@ class Converter:
             return [self._inner(i, schema.entry, at, scope) for i in items]
         if schema.base == "range":
             return self._range(raw, schema, at)
-        return self._scalar(raw, schema, at)
+        return self._scalar(raw, schema, at, scope)
 
     def _inner(self, raw: Node | Value, schema: Schema | None, at: Node, scope: Scope) -> Value:
         if isinstance(raw, Node):
@@ -135,13 +198,9 @@ class Converter:
     # shapes ----------------------------------------------------------------------------------
 
     def _mapping(self, raw: Node | Value, schema: Schema, at: Node, scope: Scope) -> Value:
-        entries = _entries(raw)
-        if entries is None:
+        if _entries(raw) is None:
             return self._mistyped(raw, schema, at)
-        if schema.key is not None:
-            for key in entries:
-                self.fit(key, schema.key, raw.keys[key] if isinstance(raw, Map) else at, scope)
-        return {k: self._inner(v, schema.entry, at, scope) for k, v in entries.items()}
+        return self._mapped(raw, schema.key, schema.entry, at, scope)
 
     def _record(
         self, raw: Node | Value, schema: Schema, fields: Mapping[str, PropertyDef], at: Node, scope: Scope
@@ -150,6 +209,8 @@ class Converter:
         entries = _entries(raw)
         if entries is None:
             return self._mistyped(raw, schema, at)
+        if isinstance(raw, Map) and raw.source.version == 2 and not check_keys_of_data(raw, self.problems):
+            return BROKEN
         record: dict[str, Value] = {}
         for name, part in entries.items():
             field = fields.get(name)
@@ -183,12 +244,12 @@ class Converter:
             return BROKEN
         return bounds
 
-    def _scalar(self, raw: Node | Value, schema: Schema, at: Node) -> Value:
+    def _scalar(self, raw: Node | Value, schema: Schema, at: Node, scope: Scope) -> Value:
         try:
+            if schema.scalar is not None and isinstance(raw, Scalar | str | int | float):
+                return self._quantity(raw, schema, schema.scalar, at, scope)
             if isinstance(raw, Scalar):
-                if raw.null:
-                    return None
-                return _finite(read(schema.base, raw))
+                return None if raw.null else _finite(read(schema.base, _unescaped(raw)))
             if isinstance(raw, str | int | float):
                 return _finite(adopt(schema.base, raw))
         except ValueError as e:
@@ -198,6 +259,18 @@ class Converter:
             self.problems.error("value-type", "a secret has the wrong type" if schema.secret else str(e), at)
             return BROKEN
         return self._mistyped(raw, schema, at)
+
+    def _quantity(
+        self, raw: Scalar | str | int | float, schema: Schema, scalar: ScalarType, at: Node, scope: Scope
+    ) -> Value:
+        """A number with a unit (TOSCA 2.0 §9.1.2.2), as text; the number meets what its `data_type` asks."""
+        if isinstance(raw, Scalar) and raw.null:
+            return None
+        text = scalar_value(raw) if isinstance(raw, Scalar) else raw
+        number = scalar.number(text if isinstance(text, str) else str(text))
+        if (counted := _number_type(schema)) is not None:
+            self.fit(number, counted, at, scope)
+        return text
 
     def _stretched(self, raw: Node | Value, base: str, at: Node) -> Value:
         """What the field's leniencies make of a scalar that does not fit; None when they do not apply."""
@@ -210,7 +283,7 @@ class Converter:
     def _mistyped(self, raw: Node | Value, schema: Schema, at: Node) -> Value:
         if isinstance(raw, Scalar) and raw.null:
             return None
-        if isinstance(raw, Map) and len(raw.entries) == 1 and schema.base != "map":
+        if isinstance(raw, Map) and len(raw.entries) == 1 and schema.base != "map" and raw.source.version == 1:
             (name,) = raw.entries
             known = (*GETTERS, *CALLS)
             if name.startswith("get_") or nearest(name, known):
@@ -228,12 +301,16 @@ class Converter:
 
     # constraints -----------------------------------------------------------------------------
 
-    def _check(self, value: Value, schema: Schema, at: Node) -> None:
+    def _check(self, value: Value, schema: Schema, at: Node, scope: Scope) -> None:
+        shown = "the value" if schema.secret else repr(value) if len(repr(value)) < 60 else "the value"
+        for validation in schema.validations:
+            broken = validation.check(value, scope, self)
+            if broken:
+                self.problems.error("constraint", f"{shown} {broken}", at)
         for constraint in schema.constraints:
             self.problems.spend(constraint.cost(value))
             broken = constraint.broken_by(value)
             if broken and not (self._in_default and allows("loose-defaults", at, self.problems)):
-                shown = "the value" if schema.secret else repr(value) if len(repr(value)) < 60 else "the value"
                 self.problems.error("constraint", f"{shown} {broken}", at)
 
 
@@ -241,6 +318,28 @@ def _entries(raw: Node | Value) -> Mapping[str, Any] | None:
     if isinstance(raw, Map):
         return raw.entries
     return {str(k): v for k, v in raw.items()} if isinstance(raw, Mapping) else None
+
+
+def _number_type(schema: Schema) -> Schema | None:
+    """The type of the numbers of a scalar type, where it is one of the document's own."""
+    types = schema.data.ancestors if schema.data is not None else ()
+    for found in types:
+        name = text_of(found.node.get("data_type"))
+        data = found.types.find("data", name, found.document) if name else None
+        if data is not None:
+            return Schema(data.name, data.primitive, data, validations=data.validations)
+    return None
+
+
+def _is_text(node: Scalar) -> bool:
+    return isinstance(scalar_value(node), str)
+
+
+def _unescaped(node: Scalar) -> Scalar:
+    """A scalar as it is meant: in TOSCA 2.0 `$$` at the beginning stands for `$`."""
+    if node.source.version != 2 or not node.text.startswith("$$"):
+        return node
+    return Scalar(node.source, node.mark, unescape(node.text), node.plain)
 
 
 def _items(raw: Node | Value) -> list[Any] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.cli.failures import Failure
-from isthmus.cli.templates import is_path, parse_pairs, read_inputs, template_body
+from isthmus.cli.templates import is_path, parse_pairs, read_bundle, read_inputs, template_body
 from isthmus.tosca import Bundle
 
 TEMPLATE = "tosca_definitions_version: tosca_simple_yaml_1_3\n"
@@ -74,3 +74,24 @@ def test_an_archive_that_is_none_shows_diagnostics(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         template_body(str(file))
     assert caught.value.diagnostics[0]["code"] == "archive"
+
+
+def test_a_root_lets_imports_lead_up_to_it(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "a.yaml").write_text(f"{TEMPLATE}imports: [ ../types.yaml ]\n")
+    (tmp_path / "types.yaml").write_text(TEMPLATE)
+    bundle = read_bundle(str(tmp_path / "templates" / "a.yaml"), root=tmp_path)
+    assert set(bundle.files) == {"templates/a.yaml", "types.yaml"}
+    with pytest.raises(Failure, match="root of its own"):
+        read_bundle(str(tmp_path), root=tmp_path)
+
+
+def test_what_may_be_imported_is_a_host(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"{TEMPLATE}imports: [ https://other.example/t.yaml ]\n")
+    assert set(read_bundle(str(tmp_path / "a.yaml")).files) == {"a.yaml"}
+    with pytest.raises(Failure, match="--allow-import"):
+        read_bundle(str(tmp_path / "a.yaml"), allow_import=["http://types.example"])
+    for text in (tmp_path / "a.yaml", tmp_path):
+        with pytest.raises(Failure) as caught:
+            read_bundle(str(text), allow_import=["types.example"])
+        assert [d["code"] for d in caught.value.diagnostics] == ["import-refused"]

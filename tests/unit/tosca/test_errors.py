@@ -53,7 +53,6 @@ CASES = {
     "a tag": (NODE + "      description: !!python/none x", ("yaml-tag", 6, 20)),
     "a key that is a list": (NODE + "      ? [ 1 ]\n      : 2", ("yaml-key-complex", 6, 9)),
     "metadata that are no map": ("metadata: x", ("shape", 2, 11)),
-    "directives": (NODE + "      directives: [ select ]", ("unsupported", 6, 7)),
 }
 
 

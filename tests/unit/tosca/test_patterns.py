@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.tosca.patterns import Pattern, PatternError
+from isthmus.patterns import Pattern, PatternError
 
 PATTERNS = [
     "", "a", "ab|cd", "a*", "a+b?", "(a|b)*c", "[a-c]{2}", "[^a]+", "a{0,2}b{1,}", r"\d+", r"\w-\w", ".", ".*",
@@ -18,6 +18,11 @@ PATTERNS = [
 @given(st.sampled_from(PATTERNS), st.text("abcd.-1x{]\n", max_size=6))
 def test_patterns_agree_with_python(pattern, text):
     assert Pattern(pattern).matches(text) == (re.fullmatch(pattern, text) is not None)
+
+
+@given(st.sampled_from(PATTERNS), st.text("abcd.-1x{]", max_size=6))
+def test_what_is_found_somewhere_agrees_with_python(pattern, text):
+    assert Pattern(pattern).found_in(text) == (re.search(pattern, text) is not None)
 
 
 @pytest.mark.parametrize("pattern", ["(", ")", "a**", "*a", "[a", r"(a)\1", "(?=a)", "(?!a)", r"\b", "a{3,1}", "[z-a]"])

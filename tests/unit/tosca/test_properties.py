@@ -1,92 +1,205 @@
-"""Whatever a document holds, loading it answers with a topology or with diagnostics that lie inside it."""
+"""What holds for every template: JSON and back, inputs that stay out of types, free order of keys, places in the file."""
 
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.tosca import Bundle, form, load
+from isthmus.tosca import Bundle, Form, Loaded, form, load
+from isthmus.tosca.diagnostics import Problems
+from isthmus.tosca.documents import plain
+from isthmus.tosca.interchange import to_json
+from isthmus.tosca.load import open_template
+from isthmus.tosca.profiles import SIMPLE
+from isthmus.tosca.types import Types, normative_types
 
-TEMPLATE = """tosca_definitions_version: tosca_simple_yaml_1_3
-imports: [ t.yaml ]
-topology_template:
-  inputs:
-    n: { type: integer, default: 2, constraints: [ in_range: [ 1, 4 ] ] }
-  node_templates:
-    m:
-      type: tosca.nodes.Compute
-      capabilities: { host: { properties: { num_cpus: { get_input: n }, mem_size: 2 GB } } }
-    s:
-      type: Mine
-      properties: { level: 3 }
-      requirements: [ host: m ]
-      interfaces:
-        Standard:
-          configure: { implementation: a.sh, inputs: { x: { get_attribute: [ HOST, private_address ] } } }
-  outputs:
-    o: { value: { concat: [ a, { get_property: [ s, level ] } ] } }
-"""
-TYPES = "node_types: { Mine: { derived_from: SoftwareComponent, properties: { level: { type: integer } } } }\n"
-WORDS = [
-    "",
-    "[",
-    "{",
-    "}",
-    "]",
-    ":",
-    "- ",
-    "&a ",
-    "*a",
-    "<<: ",
-    "!!x ",
-    "'",
-    '"',
-    "\n",
-    "  ",
-    "null",
-    "get_input",
-    "SELF",
-]
+from ...fuzz.mutations import mutate
+from ...fuzz.oracle import HOSTILE, check, check_interchange, check_loaded
+from ...fuzz.packing import pack, unpack
+from ...fuzz.seeds import built_in, public
+from .making import Template, templates
+
+SEEDS = built_in()
+PUBLIC = public()
+quick = settings(max_examples=60, deadline=None, derandomize=True)
+thorough = settings(max_examples=150, deadline=None, derandomize=True)
+needs_corpora = pytest.mark.skipif(not PUBLIC, reason="the corpora are not beside the repository")
 
 
-def check(text: str) -> None:
-    bundle = Bundle("m.yaml", {"m.yaml": text.encode(), "t.yaml": TYPES.encode(), "a.sh": b""})
-    result = load(bundle)
-    form(bundle)
-    lines = {"m.yaml": text.split("\n"), "t.yaml": TYPES.split("\n")}
-    assert (result.topology is None) == any(d.severity == "error" for d in result.diagnostics)
-    for d in result.diagnostics:
-        if d.position is not None:
-            assert 1 <= d.position.line <= len(lines[d.position.file])
-            assert d.position.column >= 1
+def told(loaded: Loaded) -> str:
+    return "\n".join(d.render() for d in loaded.diagnostics)
 
 
-def test_the_template_as_it_stands_loads():
-    assert load(Bundle("m.yaml", {"m.yaml": TEMPLATE.encode(), "t.yaml": TYPES.encode(), "a.sh": b""})).topology
+@pytest.mark.parametrize("name", SEEDS)
+def test_the_seeds_of_mutation_load(name: str) -> None:
+    loaded = check(unpack(SEEDS[name]))
+    assert loaded.topology is not None, told(loaded)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, len(TEMPLATE)), st.integers(0, 40), st.sampled_from(WORDS))
-def test_a_mutated_template_loads_or_is_told_why_not(at, length, word):
-    check(TEMPLATE[:at] + word + TEMPLATE[at + length :])
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_packed_bundle_is_the_same_when_it_is_unpacked(name: str) -> None:
+    assert pack(unpack(SEEDS[name])) == SEEDS[name]
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.permutations(TEMPLATE.split("\n")[6:18]))
-def test_shuffled_lines_load_or_are_told_why_not(lines):
-    check("\n".join([*TEMPLATE.split("\n")[:6], *lines]))
+# ---------------------------------------------------------------------------------------------
+# JSON and back
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda v: st.lists(v) | st.dictionaries(st.text(), v),
-        max_leaves=8,
-    )
-)
-def test_any_input_value_is_taken_or_refused(value):
-    load(Bundle("m.yaml", {"m.yaml": TEMPLATE.encode(), "t.yaml": TYPES.encode(), "a.sh": b""}), {"n": value})
+@thorough
+@given(templates())
+def test_a_template_means_what_it_says_and_is_the_same_after_json(template: Template) -> None:
+    loaded = load(template.bundle, template.inputs)
+    assert loaded.topology is not None, f"{template.text}\n{told(loaded)}"
+    nodes = loaded.topology.nodes
+    assert list(nodes) == list(template.expected)
+    for name, properties in template.expected.items():
+        assert {k: nodes[name].properties.get(k) for k in properties} == properties, template.text
+    check_interchange(loaded.topology)
 
 
-@given(st.text(max_size=60))
-def test_any_text_is_taken_or_refused(text):
-    load(Bundle("m.yaml", {"m.yaml": text.encode("utf-8", "surrogatepass")}))
+# ---------------------------------------------------------------------------------------------
+# inputs stay out of types
+
+
+def picture(types: Types) -> dict[tuple[str, str, str], Any]:
+    """All that types say, as plain values."""
+    return {
+        (t.kind, t.document.file, t.name): (
+            plain(t.node),
+            [a.name for a in t.ancestors],
+            {n: (d.schema.type, d.required, plain(d.default), repr(d.schema.constraints))
+             for n, d in t.properties.items()} if t.kind in ("node", "relationship", "capability", "data") else {},
+        )
+        for t in types
+    }  # fmt: skip
+
+
+def types_of(bundle: Bundle) -> dict[tuple[str, str, str], Any]:
+    opened = open_template(bundle, Problems())
+    assert opened is not None
+    return picture(opened.types)
+
+
+@quick
+@given(templates(), st.data())
+def test_inputs_leak_into_no_type_no_form_and_no_other_load(template: Template, data: st.DataObject) -> None:
+    bundle = template.bundle
+    types, asked, normative = types_of(bundle), form(bundle), picture(normative_types(SIMPLE))
+    first = load(bundle, template.inputs)
+    for _ in range(2):
+        load(bundle, {name: data.draw(st.sampled_from(HOSTILE)) for name in template.inputs})
+    assert types_of(bundle) == types
+    assert form(bundle) == asked
+    assert picture(normative_types(SIMPLE)) == normative
+    assert load(bundle, template.inputs) == first
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_load_leaves_nothing_behind_for_the_next_one(name: str) -> None:
+    seed = unpack(SEEDS[name])
+    first = {other: load(unpack(SEEDS[other])) for other in SEEDS}
+    for i in range(20):
+        load(unpack(mutate(SEEDS[name], Random(i), list(SEEDS.values()))), {"n": i, "word": "other"})
+    assert {other: load(unpack(SEEDS[other])) for other in SEEDS} == first
+    assert load(seed) == first[name]
+
+
+@quick
+@given(st.dictionaries(st.sampled_from(["n", "word", "ports", "token", "x"]),
+                       st.recursive(st.sampled_from(HOSTILE) | st.text() | st.floats() | st.integers(),
+                                    lambda v: st.lists(v) | st.dictionaries(st.text(), v), max_leaves=8)),
+       st.sampled_from(sorted(SEEDS)))  # fmt: skip
+def test_any_input_is_taken_or_refused(inputs: dict[str, Any], name: str) -> None:
+    bundle = unpack(SEEDS[name])
+    check_loaded(load(bundle, inputs), bundle)
+
+
+# ---------------------------------------------------------------------------------------------
+# order of keys
+
+
+def shuffled(text: bytes, random: Random) -> bytes:
+    """The document with the entries of every map in another order; the version stays first."""
+    root = yaml.compose(text, yaml.SafeLoader)
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            random.shuffle(node.value)
+            node.value.sort(key=lambda entry: entry[0].value != "tosca_definitions_version")
+            stack += [part for entry in node.value for part in entry]
+        elif isinstance(node, yaml.SequenceNode):
+            stack += node.value
+    return yaml.serialize(root, Dumper=yaml.SafeDumper, allow_unicode=True).encode()
+
+
+def shuffle(bundle: Bundle, random: Random) -> Bundle:
+    return Bundle(bundle.main, {p: shuffled(c, random) if p.endswith("ml") else c for p, c in bundle.files.items()})
+
+
+def meaning(loaded: Loaded) -> tuple[Any, set[str]]:
+    """A topology as maps without order, and the codes of what was found."""
+    topology = None if loaded.topology is None else to_json(loaded.topology)
+    return topology, {d.code for d in loaded.diagnostics}
+
+
+def check_order(bundle: Bundle, random: Random) -> None:
+    other = shuffle(bundle, random)
+    assert meaning(load(other)) == meaning(load(bundle)), other.files[other.main].decode()
+    asked, again = form(bundle), form(other)
+    assert isinstance(asked, Form) == isinstance(again, Form)
+    if isinstance(asked, Form) and isinstance(again, Form):
+        assert asked.inputs.keys() == again.inputs.keys()
+
+
+@quick
+@given(templates(), st.integers(0, 2**32))
+def test_the_order_of_keys_does_not_matter(template: Template, seed: int) -> None:
+    check_order(template.bundle, Random(seed))
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_the_order_of_keys_does_not_matter_to_a_seed(name: str) -> None:
+    for i in range(10):
+        check_order(unpack(SEEDS[name]), Random(i))
+
+
+# ---------------------------------------------------------------------------------------------
+# mutated documents
+
+
+@thorough
+@given(st.sampled_from(sorted(SEEDS)), st.integers(0, 2**32))
+def test_a_mutated_template_loads_or_is_told_why_not(name: str, seed: int) -> None:
+    check(unpack(mutate(SEEDS[name], Random(seed), list(SEEDS.values()))))
+
+
+@needs_corpora
+@thorough
+@given(st.sampled_from(sorted(PUBLIC) or [""]), st.integers(0, 2**32))
+def test_a_mutated_public_template_loads_or_is_told_why_not(name: str, seed: int) -> None:
+    check(unpack(mutate(PUBLIC[name], Random(seed), list(SEEDS.values()))))
+
+
+@quick
+@given(st.sampled_from(sorted(SEEDS)), st.integers(0, 2**32))
+def test_a_template_mutated_many_times_loads_or_is_told_why_not(name: str, seed: int) -> None:
+    random, data = Random(seed), SEEDS[name]
+    for _ in range(6):
+        data = mutate(data, random, list(SEEDS.values()))
+    check(unpack(data))
+
+
+@settings(derandomize=True)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda t: t.encode("utf-8", "surrogatepass")))
+def test_any_bytes_are_taken_or_refused(data: bytes) -> None:
+    check(Bundle("main.yaml", {"main.yaml": data}))

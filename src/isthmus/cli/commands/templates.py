@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +12,9 @@ from isthmus.cli.failures import USAGE, Failure
 from isthmus.cli.options import InputFile, Json, Set
 from isthmus.cli.output import emit, note, say, show_diagnostic
 
+if TYPE_CHECKING:
+    from isthmus.cli.checking import Verdict
+
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell details too.")]
 
 
@@ -20,53 +22,54 @@ def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Templates: files, folders or CSARs.")],
     pairs: Set = None,
     inputs: InputFile = None,
+    language: Annotated[
+        bool, typer.Option("--language", help="Judge the language alone: what cannot be deployed is no fault.")
+    ] = False,
     verbose: Verbose = False,
+    as_sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0, for editors and code hosts.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check templates, here and without a server. The exit code is 2 if one is not valid."""
+    """Check templates, here and without a server. The exit code is 2 if one is not valid or cannot be deployed."""
+    from isthmus.cli.checking import check, report_sarif
     from isthmus.cli.templates import read_inputs
 
+    if as_sarif and as_json:
+        raise typer.BadParameter("--sarif and --json are two forms: one is wanted")
     given = read_inputs(inputs, pairs)
-    results = {file: _check(file, given) for file in files}
-    if as_json:
-        emit([{"file": f, "valid": _is_valid(found), "diagnostics": found} for f, found in results.items()])
+    verdicts = [check(file, given) for file in files]
+    if as_sarif:
+        emit(report_sarif(verdicts))
+    elif as_json:
+        emit([verdict.as_json() for verdict in verdicts])
     else:
-        for file, found in results.items():
-            _tell(file, found, verbose)
-    if not all(map(_is_valid, results.values())):
+        for verdict in verdicts:
+            _tell(verdict, language, verbose)
+    if not all(v.valid if language else v.deployable for v in verdicts):
         raise typer.Exit(USAGE)
 
 
-def _check(file: str, inputs: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    from isthmus.cli.templates import read_bundle
-    from isthmus.library import Library
+def _tell(verdict: Verdict, language: bool, verbose: bool) -> None:
+    from isthmus.cli.checking import tell
 
-    try:
-        bundle = read_bundle(file)
-    except Failure as failure:
-        if failure.diagnostics:
-            return [dict(d) for d in failure.diagnostics]
-        raise
-    return [asdict(found) for found in Library.check(bundle, inputs)]
-
-
-def _is_valid(found: Sequence[dict[str, Any]]) -> bool:
-    return not any(d["severity"] == "error" for d in found)
-
-
-def _tell(file: str, found: Sequence[dict[str, Any]], verbose: bool) -> None:
-    for diagnostic in found:
+    shown = verdict.as_json()
+    for diagnostic in tell(verdict):
         show_diagnostic(diagnostic, verbose)
-    errors = sum(d["severity"] == "error" for d in found)
-    warnings = len(found) - errors
-    if errors:
-        note(f"{file}: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    counts = [(shown["errors"], "error"), (shown["refusals"], "refusal"), (shown["warnings"], "warning"),
+              (len(verdict.notes), "input to be given")]  # fmt: skip
+    told = ", ".join(_count(number, what) for number, what in counts if number)
+    if not verdict.valid:
+        note(f"{verdict.file}: {told}")
+    elif not verdict.deployable and not language:
+        note(f"{verdict.file}: valid TOSCA, but cannot be deployed: {told}")
     else:
-        say(f"{file}: valid" + (f", {_count(warnings, 'warning')}" if warnings else ""))
+        say(f"{verdict.file}: valid" + (f", {told}" if told else ""))
+    for leniency in shown["leniencies"] if verbose else ():
+        say(f"  leniency {leniency['name']}: {leniency['explanation']}")
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
+    head, _, rest = what.partition(" ")
+    return f"{number} {head}{'' if number == 1 else 's'}" + (f" {rest}" if rest else "")
 
 
 def plan(

@@ -49,7 +49,7 @@ _Tree = tuple[str, list[object]]
 
 
 class Pattern:
-    """A compiled pattern; :meth:`matches` asks whether it matches the whole of a text."""
+    """A compiled pattern, to be matched with the whole of a text or found somewhere in it."""
 
     def __init__(self, text: str) -> None:
         """Raises :class:`PatternError`."""
@@ -70,20 +70,30 @@ class Pattern:
 
     def matches(self, text: str) -> bool:
         """Whether the whole text matches; raises :class:`PatternError` when that would take too long."""
+        return self._end in self._run(text, anywhere=False)
+
+    def found_in(self, text: str) -> bool:
+        """Whether some part of the text matches; raises :class:`PatternError` when that would take too long."""
+        return self._end in self._run(text, anywhere=True)
+
+    def _run(self, text: str, *, anywhere: bool) -> set[int]:
+        """The states in which the text ends; with ``anywhere``, those of the first match."""
         program = self._program
         if (len(text) + 1) * len(program.tests) > MAX_WORK:
             raise PatternError("the text is too long for this pattern")
         states = self._closure({self._start}, first=True, last=not text)
         for i, character in enumerate(text):
-            reached: set[int] = set()
+            if anywhere and self._end in states:
+                return states
+            reached = {self._start} if anywhere else set[int]()
             for s in states:
                 test = program.tests[s]
                 if isinstance(test, re.Pattern) and test.fullmatch(character):
                     reached.update(program.following[s])
             if not reached:
-                return False
+                return reached
             states = self._closure(reached, first=False, last=i == len(text) - 1)
-        return self._end in states
+        return states
 
     def _closure(self, states: set[int], *, first: bool, last: bool) -> set[int]:
         """The states reached without reading on; `^` and `$` pass only at the ends."""

@@ -1,0 +1,79 @@
+"""What holds for every bundle, however hostile: nothing is raised, and every diagnostic lies inside a file of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from isthmus.topology import Topology
+from isthmus.tosca import Bundle, Diagnostic, Form, Loaded, Severity, form, load, profiles
+from isthmus.tosca.interchange import InterchangeError, dumps, loads
+
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""What ends a line for libyaml, which goes by YAML 1.1 (§5.4)."""
+
+HOSTILE: tuple[Any, ...] = (
+    None, True, 0, -1, 2**70, 1.5, float("inf"), float("nan"), "", "x" * 5000, "\0", "\u2028", "$x", "{{ x }}", "../..",
+    [], {}, [[[[]]]], {"": {"": ""}}, ["a", 1, None], {"$get_input": "x"}, {"get_input": ["x"]}, "4 GiB", "1.2.3",
+)  # fmt: skip
+
+
+def check(bundle: Bundle) -> Loaded:
+    """Load a bundle in every way there is, and assert what must hold; answers what came of it without inputs."""
+    loaded = load(bundle)
+    check_loaded(loaded, bundle)
+    asked = form(bundle)
+    if isinstance(asked, Form):
+        check_loaded(load(bundle, _inputs(asked)), bundle)
+    else:
+        assert asked, "there is neither a form nor a reason"
+        check_diagnostics(asked, bundle)
+    return loaded
+
+
+def _inputs(asked: Form) -> dict[str, Any]:
+    """A value for each input, most of them wrong ones; the same for the same form."""
+    start = sum(len(name) for name in asked.inputs)
+    return {name: HOSTILE[(start + i) % len(HOSTILE)] for i, name in enumerate(asked.inputs)}
+
+
+def check_loaded(loaded: Loaded, bundle: Bundle) -> None:
+    check_diagnostics(loaded.diagnostics, bundle)
+    failed = any(d.severity is Severity.ERROR for d in loaded.diagnostics)
+    assert (loaded.topology is None) == failed, "a topology, or an error: one of them and never both"
+    if loaded.topology is not None:
+        check_interchange(loaded.topology)
+
+
+def check_interchange(topology: Topology) -> None:
+    """A topology is the same after it was JSON text; one that is nested too deeply for that says so."""
+    try:
+        text = dumps(topology)
+    except InterchangeError as e:
+        assert e.why == "nested too deeply", e
+        return
+    text.encode()
+    # By their texts, in which 1, 1.0 and True differ and no number that is none differs from itself.
+    assert repr(loads(text)) == repr(topology), "another topology came out of JSON"
+
+
+def check_diagnostics(diagnostics: Iterable[Diagnostic], bundle: Bundle) -> None:
+    lines: dict[str, list[str]] = {}
+    for d in diagnostics:
+        d.render().encode()
+        if d.position is None:
+            continue
+        if d.position.file not in lines:
+            lines[d.position.file] = _lines(d.position.file, bundle.files)
+        within = lines[d.position.file]
+        assert 1 <= d.position.line <= len(within), f"{d.position} is line {d.position.line} of {len(within)}: {d}"
+        length = len(within[d.position.line - 1])
+        assert 1 <= d.position.column <= length + 1, f"{d.position} is column {d.position.column} of {length}: {d}"
+        assert d.excerpt, f"{d.position} has no excerpt: {d}"
+
+
+def _lines(file: str, files: Mapping[str, bytes]) -> list[str]:
+    data = files[file] if file in files else profiles.data_of(file)
+    assert data is not None, f"{file!r} is no file of the bundle"
+    return _BREAK.split(data.decode("utf-8-sig", "replace"))
