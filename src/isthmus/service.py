@@ -96,6 +96,10 @@ class Service:
     async def template(self, name: str) -> TemplateView:
         return catalogue.entry(name)
 
+    async def template_inputs(self, name: str) -> Mapping[str, Any]:
+        """The inputs of a template of the catalogue as JSON Schema (2020-12)."""
+        return catalogue.inputs_schema(name)
+
     async def validate(self, source: Source, inputs: Mapping[str, Any]) -> Sequence[DiagnosticView]:
         """Every diagnostic of a template; an empty answer means that it can be deployed."""
         return await asyncio.to_thread(lambda: self.library.check(source.open(), inputs))

@@ -19,15 +19,23 @@ HOSTILE: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+class Broken(AssertionError):
+    """Something does not hold; ``kind`` is the same for every document that breaks it in the same way."""
+
+    def __init__(self, kind: str, detail: object) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+
+
 def check(bundle: Bundle) -> Loaded:
-    """Load a bundle in every way there is, and assert what must hold; answers what came of it without inputs."""
+    """Load a bundle in every way there is, and see that all holds; answers what came of it without inputs. Raises :class:`Broken`."""
     loaded = load(bundle)
     check_loaded(loaded, bundle)
     asked = form(bundle)
     if isinstance(asked, Form):
         check_loaded(load(bundle, _inputs(asked)), bundle)
     else:
-        assert asked, "there is neither a form nor a reason"
+        _hold(bool(asked), "no-form", "and no reason either")
         check_diagnostics(asked, bundle)
     return loaded
 
@@ -41,7 +49,7 @@ def _inputs(asked: Form) -> dict[str, Any]:
 def check_loaded(loaded: Loaded, bundle: Bundle) -> None:
     check_diagnostics(loaded.diagnostics, bundle)
     failed = any(d.severity is Severity.ERROR for d in loaded.diagnostics)
-    assert (loaded.topology is None) == failed, "a topology, or an error: one of them and never both"
+    _hold((loaded.topology is None) == failed, "topology", "either there is a topology or an error, never both")
     if loaded.topology is not None:
         check_interchange(loaded.topology)
 
@@ -51,11 +59,11 @@ def check_interchange(topology: Topology) -> None:
     try:
         text = dumps(topology)
     except InterchangeError as e:
-        assert e.why == "nested too deeply", e
+        _hold(e.why == "nested too deeply", "json", e)
         return
     text.encode()
     # By their texts, in which 1, 1.0 and True differ and no number that is none differs from itself.
-    assert repr(loads(text)) == repr(topology), "another topology came out of JSON"
+    _hold(repr(loads(text)) == repr(topology), "json", "another topology came out")
 
 
 def check_diagnostics(diagnostics: Iterable[Diagnostic], bundle: Bundle) -> None:
@@ -67,13 +75,19 @@ def check_diagnostics(diagnostics: Iterable[Diagnostic], bundle: Bundle) -> None
         if d.position.file not in lines:
             lines[d.position.file] = _lines(d.position.file, bundle.files)
         within = lines[d.position.file]
-        assert 1 <= d.position.line <= len(within), f"{d.position} is line {d.position.line} of {len(within)}: {d}"
+        _hold(1 <= d.position.line <= len(within), f"line-{d.code}", f"{len(within)} lines: {d}")
         length = len(within[d.position.line - 1])
-        assert 1 <= d.position.column <= length + 1, f"{d.position} is column {d.position.column} of {length}: {d}"
-        assert d.excerpt, f"{d.position} has no excerpt: {d}"
+        _hold(1 <= d.position.column <= length + 1, f"column-{d.code}", f"the line has {length} columns: {d}")
+        _hold(bool(d.excerpt), f"excerpt-{d.code}", d)
 
 
 def _lines(file: str, files: Mapping[str, bytes]) -> list[str]:
     data = files[file] if file in files else profiles.data_of(file)
-    assert data is not None, f"{file!r} is no file of the bundle"
+    if data is None:
+        raise Broken("file", f"{file!r} is no file of the bundle")
     return _BREAK.split(data.decode("utf-8-sig", "replace"))
+
+
+def _hold(condition: bool, kind: str, detail: object) -> None:
+    if not condition:
+        raise Broken(kind, detail)

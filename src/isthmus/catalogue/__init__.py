@@ -7,19 +7,21 @@ one reaches, and ``icon.svg``. ``jobs/`` has work to try the clusters with.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from isthmus.errors import NotFound
 from isthmus.tosca import Bundle, Field, Form, form
+from isthmus.tosca import input_schema as schemas
 from isthmus.views import InputView, TemplateView
 
 MAIN = "template.yaml"
 ICON = "icon.svg"
 
-__all__ = ["bundle", "entry", "icon", "job", "names"]
+__all__ = ["bundle", "entry", "icon", "inputs_schema", "job", "names"]
 
 
 @cache
@@ -49,6 +51,14 @@ def entry(name: str) -> TemplateView:
         inputs=tuple(_input(f) for f in shown.inputs.values()),
         outputs=shown.outputs,
     )
+
+
+@cache
+def inputs_schema(name: str) -> Mapping[str, Any]:
+    """The template's inputs as JSON Schema. Raises :class:`~isthmus.errors.NotFound`."""
+    made = schemas.inputs_schema(bundle(name))
+    assert isinstance(made, dict), f"the catalogue's {name} is broken: {made}"
+    return made
 
 
 def icon(name: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ class Verdict:
     diagnostics: tuple[Diagnostic, ...]
     notes: tuple[Diagnostic, ...] = ()
     leniencies: tuple[str, ...] = ()
+    root: Path | None = None
+    """The folder that paths are relative to, where it is not that of the file."""
 
     def count(self, severity: Severity) -> int:
         return sum(d.severity is severity for d in self.diagnostics)
@@ -52,15 +54,17 @@ class Verdict:
         }
 
 
-def check(file: str, inputs: Mapping[str, Any]) -> Verdict:
+def check(
+    file: str, inputs: Mapping[str, Any], *, root: Path | None = None, allow_import: Sequence[str] = ()
+) -> Verdict:
     """The verdict on the template at a path. An input that has no value is an error only when some are given."""
     try:
-        bundle = open_bundle(file)
+        bundle = open_bundle(file, root=root, allow_import=allow_import)
     except BundleError as error:
-        return Verdict(file, error.diagnostics)
+        return Verdict(file, error.diagnostics, root=root)
     except Failure as failure:
         return Verdict(file, (Diagnostic(Severity.ERROR, "file-missing", failure.summary, failure.detail),))
-    return judge(file, bundle, inputs)
+    return replace(judge(file, bundle, inputs), root=root)
 
 
 def judge(file: str, bundle: Bundle, inputs: Mapping[str, Any]) -> Verdict:
@@ -72,7 +76,7 @@ def judge(file: str, bundle: Bundle, inputs: Mapping[str, Any]) -> Verdict:
 
 def tell(verdict: Verdict) -> Iterator[dict[str, Any]]:
     """The diagnostics for a person, notes last, with paths as seen from the folder that one is in."""
-    folder, archive = _where(verdict.file)
+    folder, archive = _where(verdict)
     before = archive or folder
     for diagnostic in verdict.as_json()["diagnostics"]:
         inner = diagnostic["file"]
@@ -85,12 +89,12 @@ def report_sarif(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     from isthmus import __version__
     from isthmus.tosca.sarif import Checked, sarif
 
-    return sarif([Checked(v.diagnostics, *_where(v.file), v.notes) for v in verdicts], __version__)
+    return sarif([Checked(v.diagnostics, *_where(v), v.notes) for v in verdicts], __version__)
 
 
-def _where(file: str) -> tuple[str, str]:
+def _where(verdict: Verdict) -> tuple[str, str]:
     """The folder of a template's files, and the archive that holds them, where one does."""
-    path = Path(os.path.relpath(file))
+    path = Path(os.path.relpath(verdict.root or verdict.file))
     if path.is_dir():
         return _folder(path), ""
     packed = path.name.lower().endswith((".zip", ".csar", ".tar", ".tar.gz", ".tgz"))

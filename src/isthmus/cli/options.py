@@ -35,4 +35,12 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="An input; the value is read as YAML. May be repeated."),
 ]
+Root = Annotated[
+    Path | None,
+    typer.Option("--root", metavar="DIR", help="Folder that imports may lead to; that of FILE if missing."),
+]
+AllowImport = Annotated[
+    list[str] | None,
+    typer.Option("--allow-import", metavar="HOST", help="Fetch imports by https from there: HOST or HOST/PATH."),
+]
 InputFile = Annotated[Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs in a YAML or JSON file.")]

@@ -37,19 +37,21 @@ def format_document(file: str, data: bytes) -> bytes:
     text = _BREAKS.sub("\n", data.decode("utf-8-sig"))
     if _ODD_BREAKS.search(text):
         raise FormatError("the document has line breaks other than those of Unix and Windows")
-    try:
-        candidates = [_write(read_layout(text), ordered) for ordered in (True, False)]
-    except LayoutError as e:
-        raise FormatError(str(e)) from None
-    for lines in candidates:
+    for ordered in (True, False):
+        lines = _lay_out(text, ordered)
         # A block scalar at the very end has no final line break unless one is written: that is its meaning.
         for end in ("\n", ""):
             made = ("\n".join(lines) + end).encode()
             if _is_same(before, _try(file, made)):
                 return made
-    raise FormatError(
-        "the document lies on its lines in a way that cannot be laid out anew without a change of meaning"
-    )
+    raise FormatError("the document cannot be laid out anew without a change of meaning")
+
+
+def _lay_out(text: str, ordered: bool) -> list[str]:
+    try:
+        return _write(read_layout(text), ordered)
+    except LayoutError as e:
+        raise FormatError(str(e)) from None
 
 
 # ---------------------------------------------------------------------------------------------

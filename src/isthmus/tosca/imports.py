@@ -19,7 +19,7 @@ MAX_TEXT = 2 * MAX_DOCUMENT
 """Bytes of all documents together."""
 VERSIONS = (*(f"tosca_simple_yaml_1_{n}" for n in range(4)), MODERN)
 
-_PROFILE = re.compile(rb"^profile[ \t]*:[ \t]*(\S+)", re.MULTILINE)
+_PROFILE = re.compile(rb"^(?:profile|namespace)[ \t]*:[ \t]*(\S+)", re.MULTILINE)
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +66,7 @@ class _Reader:
                     if imported is not None:
                         queue.append(imported)
                 if imported is not None:
-                    self._check_mix(document, imported, target.at)
+                    self._check_mix(document, imported)
                     document.imports.append((target.namespace, imported))
         return self.found
 
@@ -113,7 +113,7 @@ class _Reader:
                 "version",
                 "tosca_definitions_version is missing",
                 root,
-                suggestion=f"begin with 'tosca_definitions_version: {VERSIONS[-1]}'",
+                suggestion=f"begin with 'tosca_definitions_version: {VERSIONS[-2]}', or {MODERN}",
             )
             return False
         if document.version == 2:
@@ -131,10 +131,12 @@ class _Reader:
             return False
         return True
 
-    def _check_mix(self, document: Document, imported: Document, at: Node) -> None:
-        if document.version != imported.version and imported.file not in profiles.BUILT_IN.values():
-            said = "TOSCA 2.0" if imported.version == 2 else "TOSCA 1.x"
-            self.problems.error("version", f"{imported.file!r} is written in {said}, unlike what imports it", at)
+    def _check_mix(self, document: Document, imported: Document) -> None:
+        if document.version == imported.version or imported.file in profiles.BUILT_IN.values():
+            return
+        said = "TOSCA 2.0" if imported.version == 2 else "TOSCA 1.x"
+        at = imported.root.get("tosca_definitions_version") or imported.root
+        self.problems.error("version", f"this is {said}, unlike {document.file!r}, which imports it", at)
 
     # what it imports -------------------------------------------------------------------------
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
 from isthmus.topology import Topology, Value
 from isthmus.tosca.diagnostics import nearest
+from isthmus.tosca.integrity import faults
 from isthmus.tosca.shapes import (
     LATER,
     Anything,
@@ -82,7 +83,8 @@ def from_json(document: Any) -> Topology:
         raise InterchangeError(f"/{MARK}", f"{VERSION!r} is wanted: the form that this version reads")
     body = {k: v for k, v in document.items() if k != MARK}
     topology: Topology = _read(Record(Topology), body, _Place(""))
-    _check_graph(topology)
+    for path, why in faults(topology):
+        raise InterchangeError("".join(f"/{_escaped(step)}" for step in path), why)
     return topology
 
 
@@ -148,6 +150,10 @@ def _write_number(value: Any) -> Any:
 # reading
 
 
+def _escaped(key: str | int) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")
+
+
 class _Place:
     """Where reading stands: the pointer is put together only when something is wrong."""
 
@@ -167,7 +173,7 @@ class _Place:
     def __str__(self) -> str:
         if self.parent is None:
             return ""
-        return f"{self.parent}/{str(self.key).replace('~', '~0').replace('/', '~1')}"
+        return f"{self.parent}/{_escaped(self.key)}"
 
     def wrong(self, why: str) -> InterchangeError:
         return InterchangeError(str(self), why)
@@ -301,42 +307,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise InterchangeError("", f"{name} is no JSON")
-
-
-# ---------------------------------------------------------------------------------------------
-# what those who read a topology rely on
-
-
-def _check_graph(topology: Topology) -> None:
-    """Names are those of the keys, edges end at nodes, and no node stands on itself."""
-    for name, node in topology.nodes.items():
-        place = _Place("").at("nodes").at(name)
-        if node.name != name:
-            raise place.at("name").wrong(f"{name!r} is wanted, the key under which the node stands")
-        for i, requirement in enumerate(node.requirements):
-            if requirement.target not in topology.nodes:
-                where = place.at("requirements").at(i).at("target")
-                raise where.wrong(f"there is no node {requirement.target[:80]!r}")
-        for i, operation in enumerate(node.operations):
-            if operation.on not in topology.nodes:
-                raise place.at("operations").at(i).at("on").wrong(f"there is no node {operation.on[:80]!r}")
-    _check_hosts(topology)
-
-
-def _check_hosts(topology: Topology) -> None:
-    settled: set[str] = set()
-    for name in topology.nodes:
-        line: dict[str, None] = {}
-        for host in _hosts(topology, name):
-            if host in settled:
-                break
-            if host in line:
-                raise _Place("").at("nodes").at(name).wrong("the node is its own host")
-            line[host] = None
-        settled |= line.keys()
-
-
-def _hosts(topology: Topology, name: str | None) -> Iterator[str]:
-    while name is not None:
-        yield name
-        name = next((r.target for r in topology.nodes[name].requirements if r.name == "host"), None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
+from typing import Any
 
 from isthmus.topology import Call, Node, Operation, Reference, Requirement, Secret, Topology, Value, describe
+from isthmus.tosca.shapes import members
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,31 @@ def outline(topology: Topology) -> Iterator[Line]:
         yield Line(0, "outputs")
     for name, output in topology.outputs.items():
         yield Line(1, name, say(output.value))
+    yield from _rest(topology, ("nodes", "outputs", "description"), 0)
+
+
+def _rest(record: Any, told: Collection[str], depth: int) -> Iterator[Line]:
+    """The fields of a record that nothing better is known of, those that hold their default left out."""
+    for member in members(record.__class__):
+        value = getattr(record, member.name)
+        if member.name not in told and not member.is_default(value):
+            yield from _any(member.name, value, depth)
+
+
+def _any(name: str, value: Any, depth: int) -> Iterator[Line]:
+    if is_dataclass(value) and not isinstance(value, Reference | Secret | Call):
+        yield Line(depth, name)
+        yield from _rest(value, ("name",), depth + 1)
+    elif isinstance(value, Mapping) and value:
+        yield Line(depth, name)
+        for key, inner in value.items():
+            yield from _any(key, inner, depth + 1)
+    elif isinstance(value, tuple) and any(map(is_dataclass, value)):
+        yield Line(depth, name)
+        for number, inner in enumerate(value):
+            yield from _any(getattr(inner, "name", "") or str(number), inner, depth + 1)
+    else:
+        yield Line(depth, name, say(value))
 
 
 def _node(node: Node) -> Iterator[Line]:
@@ -49,6 +76,13 @@ def _node(node: Node) -> Iterator[Line]:
         yield Line(2, "operations")
     for operation in node.operations:
         yield from _operation(operation)
+    yield from _rest(node, _NODE, 2)
+
+
+_NODE = (
+    "name", "type", "kind", "ancestors", "properties", "attributes", "capabilities", "requirements", "operations",
+    "scaling", "description",
+)  # fmt: skip
 
 
 def _count(node: Node) -> str:
@@ -70,6 +104,7 @@ def _requirement(requirement: Requirement) -> Iterator[Line]:
     yield Line(3, requirement.name, f"{_line(requirement.target)}  ({_line(requirement.relationship)})")
     for name, value in requirement.properties.items():
         yield Line(4, name, say(value))
+    yield from _rest(requirement, ("name", "target", "relationship", "properties"), 4)
 
 
 def _operation(operation: Operation) -> Iterator[Line]:
@@ -80,6 +115,10 @@ def _operation(operation: Operation) -> Iterator[Line]:
         yield Line(4, "needs", _line(artifact.path))
     for name, value in operation.inputs.items():
         yield Line(4, name, say(value))
+    yield from _rest(operation, _OPERATION, 4)
+
+
+_OPERATION = ("name", "stage", "implementation", "on", "dependencies", "inputs", "timeout")
 
 
 def say(value: Value) -> str:

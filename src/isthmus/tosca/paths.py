@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 from urllib.parse import urldefrag, urljoin
-
-from isthmus.tosca.documents import Map, Node, Scalar, Seq
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+", re.DOTALL)
 _REMOTE = re.compile(r"https?://\S+", re.IGNORECASE)
@@ -56,29 +53,3 @@ def join_url(base: str, path: str) -> str | None:
     except ValueError:
         return None
     return joined if is_remote(joined) else None
-
-
-def import_target(entry: Node) -> Scalar | None:
-    """Where an entry of `imports` points: its text, its `file`, or the value of its only key (1.0)."""
-    if isinstance(entry, Scalar):
-        return entry
-    if not isinstance(entry, Map):
-        return None
-    found = entry.get("file") or entry.get("url")
-    if found is None and len(entry.entries) == 1:
-        found = next(iter(entry.entries.values()))
-        if isinstance(found, Map):
-            found = found.get("file") or found.get("url")
-    return found if isinstance(found, Scalar) and found.text else None
-
-
-def import_entries(root: Map) -> Iterator[tuple[str | None, Node]]:
-    """The entries of `imports`, with their name where they have one."""
-    imports = root.get("imports")
-    if isinstance(imports, Seq):
-        for item in imports.items:
-            yield None, item
-    elif isinstance(imports, Map):
-        yield from imports.entries.items()
-    elif imports is not None:
-        yield None, imports

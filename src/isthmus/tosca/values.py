@@ -283,7 +283,10 @@ class Converter:
     def _mistyped(self, raw: Node | Value, schema: Schema, at: Node) -> Value:
         if isinstance(raw, Scalar) and raw.null:
             return None
-        if isinstance(raw, Map) and len(raw.entries) == 1 and schema.base != "map" and raw.source.version == 1:
+        if isinstance(raw, Map) and raw.source.version == 2:
+            if not check_keys_of_data(raw, self.problems):
+                return BROKEN
+        elif isinstance(raw, Map) and len(raw.entries) == 1 and schema.base != "map":
             (name,) = raw.entries
             known = (*GETTERS, *CALLS)
             if name.startswith("get_") or nearest(name, known):

@@ -58,6 +58,10 @@ class FakeService:
             raise NotFound(f"No template is called {name}.", hint="See isthmus catalogue list.")
         return (await self.catalogue())[0]
 
+    async def template_inputs(self, name: str) -> dict[str, Any]:
+        await self.template(name)
+        return {"type": "object", "properties": {"cpus": {"type": "integer"}}}
+
     async def validate(self, source: Any, inputs: Any) -> list[DiagnosticView]:
         self.calls.append(("validate", source))
         return [DiagnosticView("error", "unknown-type", "No type x", file="a.yaml", line=3, column=7)]

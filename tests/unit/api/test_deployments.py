@@ -123,6 +123,9 @@ async def test_templates_sites_and_images_are_listed(client: httpx.AsyncClient) 
     for path in ("catalogue", "sites", "images"):
         assert isinstance((await client.get(f"/v1/{path}")).json()["items"], list)
     assert (await client.get("/v1/catalogue/machine")).json()["title"] == "A machine"
+    inputs = await client.get("/v1/catalogue/machine/inputs")
+    assert inputs.json()["properties"] == {"cpus": {"type": "integer"}}
+    assert (await client.get("/v1/catalogue/nothing/inputs")).status_code == 404
 
 
 async def test_a_bad_template_is_validated_with_a_200(client: httpx.AsyncClient) -> None:

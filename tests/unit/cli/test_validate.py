@@ -164,3 +164,18 @@ def test_a_diagnostic_is_shown_as_the_server_shows_it() -> None:
     assert [show_as_json(found)] == [asdict(v) for v in views([found])]
     bare = Diagnostic(Severity.WARNING, "a", "b")
     assert [show_as_json(bare)] == [asdict(v) for v in views([bare])]
+
+
+def test_imports_may_lead_to_a_root_that_is_told(run: Any, write: Any) -> None:
+    write("lib/types.yaml", HEAD + "node_types: { Own: { derived_from: tosca.nodes.Compute } }\n")
+    text = HEAD + "imports: [ ../lib/types.yaml ]\ntopology_template: { node_templates: { m: { type: Own, x: 1 } } }\n"
+    file = write("main/t.yaml", text)
+    assert "[import]" in run("validate", file).stderr
+    assert "main/t.yaml:3:" in run("validate", file, "--root", ".").stderr
+    assert run("validate", write("main/t.yaml", text.replace(", x: 1", "")), "--root", ".").exit_code == 0
+
+
+def test_a_host_that_is_none_is_wrong_usage(run: Any, write: Any) -> None:
+    done = run("validate", write("a.yaml", GOOD), "--allow-import", "not a host")
+    assert done.exit_code == 2
+    assert "--allow-import" in done.stderr

@@ -55,12 +55,12 @@ def resolved(loaded: Callable[..., Loaded]) -> Callable[..., Topology]:
 
 @pytest.fixture
 def refused(loaded: Callable[..., Loaded]) -> Callable[..., list[tuple[str, int, int]]]:
-    """Code, line and column of each error of a template that must have some; lines count the head as 1."""
+    """Code, line and column of each error and refusal of a template that must have some; lines count the head as 1."""
 
     def run(text: str, files: dict[str, str | bytes] | None = None, **inputs: Any) -> list[tuple[str, int, int]]:
         result = loaded(text, files, **inputs)
-        assert result.topology is None
-        errors = [d for d in result.diagnostics if d.severity == "error"]
+        assert not result.deployable
+        errors = [d for d in result.diagnostics if d.severity != "warning"]
         assert errors
         return [(d.code, d.position.line, d.position.column) if d.position else (d.code, 0, 0) for d in errors]
 

@@ -71,20 +71,21 @@ class Maker:
         value = self.draw(VALUES[kind])
         return Known(value, kind, value)
 
-    def expression(self, kind: str, known: list[Known]) -> Known:
-        """A value of a type: written out, taken from elsewhere, or for texts put together."""
+    def atom(self, kind: str, known: list[Known]) -> Known:
+        """A value of a type: written out, or taken from elsewhere."""
         of_kind = [k for k in known if k.type == kind]
-        choice = self.draw(st.integers(0, 3))
-        if choice == 0 and of_kind:
-            return self.draw(st.sampled_from(of_kind))
-        if kind == "string" and choice == 1:
-            parts = [self.expression("string", known) for _ in range(self.draw(st.integers(1, 3)))]
-            return Known(self.call("concat", *(p.written for p in parts)), kind, "".join(p.value for p in parts))
-        if kind == "string" and choice == 2:
-            parts = [self.expression("string", known) for _ in range(self.draw(st.integers(1, 3)))]
-            joined = "-".join(p.value for p in parts)
-            return Known(self.call("join", [p.written for p in parts], "-"), kind, joined)
-        return self.literal(kind)
+        return self.draw(st.sampled_from(of_kind)) if of_kind and self.draw(st.booleans()) else self.literal(kind)
+
+    def expression(self, kind: str, known: list[Known]) -> Known:
+        """An atom, or a text put together of a few."""
+        function = self.draw(st.sampled_from(["", "concat", "join"])) if kind == "string" else ""
+        parts = [self.atom("string", known) for _ in range(self.draw(st.integers(1, 3)))] if function else []
+        if not parts or sum(len(p.value) for p in parts) > 500:
+            return self.atom(kind, known)
+        written, values = [p.written for p in parts], [p.value for p in parts]
+        if function == "concat":
+            return Known(self.call("concat", *written), kind, "".join(values))
+        return Known(self.call("join", written, "-"), kind, "-".join(values))
 
     def inputs(self) -> tuple[dict[str, Any], dict[str, Any], list[Known]]:
         """Declarations, the values given for some of them, and what each is known as."""

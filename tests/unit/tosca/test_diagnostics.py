@@ -47,7 +47,7 @@ def test_the_page_of_codes_shows_the_table_of_the_code():
 
 
 def test_every_code_is_used_and_every_code_used_is_in_the_table():
-    sources = "".join(p.read_text() for p in (ROOT / "src/isthmus/tosca").glob("*.py") if p.name != "diagnostics.py")
+    sources = "".join(p.read_text() for p in (ROOT / "src/isthmus/tosca").rglob("*.py") if p.name != "diagnostics.py")
     strings = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', sources))
     assert CODES.keys() <= strings
     reported = set(re.findall(r'(?:\.error|\.warn|_refusal|\.refuse)\(\s*"([a-z-]+)"', sources))

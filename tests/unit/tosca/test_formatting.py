@@ -244,7 +244,7 @@ def characters(text: bytes) -> Counter[str]:
 @pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not here")
 def test_public_templates_keep_every_character_and_are_stable() -> None:
     done = 0
-    for path in sorted(CORPORA.rglob("*.yaml"))[::3]:
+    for path in sorted(CORPORA.rglob("*.yaml"))[::8]:
         content = path.read_bytes()
         try:
             once = format_document(path.name, content)
@@ -253,7 +253,7 @@ def test_public_templates_keep_every_character_and_are_stable() -> None:
         assert format_document(path.name, once) == once, path
         assert characters(once) == characters(content), path
         done += 1
-    assert done > 100
+    assert done > 40
 
 
 SCALARS = st.sampled_from(

@@ -165,7 +165,7 @@ def test_properties_that_define_one_another_are_refused(refused):
             a: { type: Database, properties: { name: { get_property: [ b, name ] } } }
             b: { type: Database, properties: { name: { get_property: [ a, name ] } } }
         """
-    assert [c for c, _, _ in refused(text)] == ["property-cycle"]
+    assert refused(text)[0][0] == "property-cycle"
 
 
 def test_a_machine_is_its_own_host(resolved):

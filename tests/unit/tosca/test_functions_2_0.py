@@ -135,7 +135,7 @@ FOLDED = [
     ("boolean", "{ $equal: [ { $get_property: [ first, size ] }, 2000 B ] }", True),
     ("boolean", "{ $less_than: [ { $get_property: [ first, size ] }, { $get_input: size } ] }", True),
     ("boolean", "{ $greater_than: [ 1 MB, { $get_property: [ first, size ] } ] }", True),
-    ("boolean", "{ $greater_than: [ { $get_property: [ first, release ] }, 1.9 ] }", True),
+    ("boolean", "{ $greater_than: [ { $get_property: [ first, release ] }, 1.9.0 ] }", True),
     ("boolean", "{ $equal: [ { $get_property: [ first, since ] }, 2025-01-31T13:00:00+01:00 ] }", True),
     ("boolean", "{ $greater_or_equal: [ { $get_property: [ first, count ] }, 2.5 ] }", True),
     ("boolean", "{ $valid_values: [ { $get_property: [ first, size ] }, [ 1 kB, 2000 B ] ] }", True),
@@ -339,7 +339,7 @@ def test_a_path_through_a_relationship_begins_with_that_relationship(resolved):
     nodes = resolved(
         """
         tosca_definitions_version: tosca_2_0
-        capability_types: { Room: { properties: { name: { type: string } } } }
+        capability_types: { Room: { properties: { name: { type: string, default: hall } } } }
         relationship_types:
           Link:
             properties:

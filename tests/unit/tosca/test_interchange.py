@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus import catalogue
@@ -72,6 +72,7 @@ def exact(value: Any) -> str:
     return repr(value)
 
 
+@settings(max_examples=40)
 @given(topologies())
 def test_a_topology_is_the_same_after_both_ways(topology: Topology) -> None:
     again = loads(dumps(topology))
@@ -101,7 +102,7 @@ def test_the_catalogue_is_the_same_after_both_ways(name: str) -> None:
 @pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not here")
 def test_public_templates_are_the_same_after_both_ways() -> None:
     seen = 0
-    for case in cases("indigo", "im-", "oasis"):
+    for case in list(cases())[::6]:
         try:
             topology = load(Bundle.from_path(CORPORA / case["path"])).topology
         except BundleError:

@@ -220,6 +220,6 @@ def test_operation_host_and_outputs_are_refused_by_name(refused):
               type: Compute
               interfaces:
                 Standard:
-                  create: { implementation: { primary: x.sh, operation_host: HOST }, outputs: { a: [ SELF, b ] } }
+                  create: { implementation: { primary: x.sh, operation_host: HOST }, outputs: { a: [ SELF, state ] } }
         """
     assert [c for c, _, _ in refused(text, {"x.sh": "x"})] == ["unsupported", "unsupported"]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+
 from isthmus.topology import (
     Artifact,
     ArtifactKind,
@@ -52,3 +57,24 @@ def test_text_of_several_lines_cannot_pass_for_more_than_one() -> None:
     node = Node("a\nb", "T", NodeKind.ABSTRACT, properties={"p": "x\n  outputs"})
     told = [str(line) for line in outline(Topology({"a\nb": node}))]
     assert told == ["nodes", '  "a\\nb": T (abstract)', "    properties", '      p: "x\\n  outputs"']
+
+
+def test_parts_that_this_page_does_not_know_by_name_are_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True)
+    class Team:
+        name: str
+        members: tuple[str, ...] = ()
+        goal: Secret | None = None
+
+    @dataclass(frozen=True)
+    class Wider:
+        nodes: dict[str, Node]
+        outputs: dict[str, Output]
+        description: str = ""
+        teams: tuple[Team, ...] = ()
+        plain: int = 1
+
+    monkeypatch.setitem(globals(), "Team", Team)
+    wider = Wider({}, {}, teams=(Team("red", ("a", "b"), Secret("g")),))
+    told = [str(line) for line in outline(cast(Topology, wider))]
+    assert told == ["teams", "  red", '    members: ["a", "b"]', "    goal: <secret g>"]

@@ -11,7 +11,7 @@ from isthmus.tosca.sarif import Checked, sarif
 ERROR = Diagnostic(
     Severity.ERROR,
     "type-unknown",
-    "there is no type 'X'",
+    "no type 'X'",
     "all of it",
     Position("a b.yaml", 3, 7),
     "",

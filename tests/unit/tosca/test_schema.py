@@ -10,8 +10,9 @@ from typing import Any
 
 from isthmus import catalogue
 from isthmus.tosca import Bundle, load
+from isthmus.tosca.input_schema import inputs_schema
 from isthmus.tosca.interchange import to_json
-from isthmus.tosca.schema import inputs_schema, topology_schema
+from isthmus.tosca.schema import topology_schema
 
 COPY = Path(__file__).parents[3] / "docs/schemas/topology-1.json"
 

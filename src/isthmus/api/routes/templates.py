@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -45,6 +46,17 @@ async def list_catalogue(service: ServiceDep, who: Who) -> Response:
 )
 async def show_template(name: str, service: ServiceDep, who: Who) -> Response:
     return answer(await service.template(name))
+
+
+@router.get(
+    "/catalogue/{name}/inputs",
+    summary="Show a template's inputs as JSON Schema",
+    response_model=dict[str, Any],
+    responses=problems(404),
+)
+async def show_template_inputs(name: str, service: ServiceDep, who: Who) -> Response:
+    """A JSON Schema (2020-12), for forms and for checks; secrets are `writeOnly`."""
+    return answer(await service.template_inputs(name))
 
 
 @router.post("/validate", summary="Validate a template", response_model=Validation, responses=problems(413))

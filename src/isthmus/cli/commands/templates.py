@@ -9,7 +9,7 @@ import typer
 
 from isthmus.cli.context import connect
 from isthmus.cli.failures import USAGE, Failure
-from isthmus.cli.options import InputFile, Json, Set
+from isthmus.cli.options import AllowImport, InputFile, Json, Root, Set
 from isthmus.cli.output import emit, note, say, show_diagnostic
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Templates: files, folders or CSARs.")],
     pairs: Set = None,
     inputs: InputFile = None,
+    root: Root = None,
+    allow_import: AllowImport = None,
     language: Annotated[
         bool, typer.Option("--language", help="Judge the language alone: what cannot be deployed is no fault.")
     ] = False,
@@ -36,7 +38,7 @@ def validate(
     if as_sarif and as_json:
         raise typer.BadParameter("--sarif and --json are two forms: one is wanted")
     given = read_inputs(inputs, pairs)
-    verdicts = [check(file, given) for file in files]
+    verdicts = [check(file, given, root=root, allow_import=allow_import or ()) for file in files]
     if as_sarif:
         emit(report_sarif(verdicts))
     elif as_json:

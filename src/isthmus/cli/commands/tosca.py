@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isthmus.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
-from isthmus.cli.options import InputFile, Json, Set
+from isthmus.cli.options import AllowImport, InputFile, Json, Root, Set
 from isthmus.cli.output import clean, emit, note, say, show_diagnostic, size
 
 if TYPE_CHECKING:
     from isthmus.topology import Topology
+    from isthmus.tosca.bundle import Bundle
     from isthmus.tosca.diagnostics import Diagnostic
 
 app = typer.Typer(help="Tools for TOSCA templates.", no_args_is_help=True)
@@ -26,13 +27,17 @@ def show(
     file: File,
     pairs: Set = None,
     inputs: InputFile = None,
+    root: Root = None,
+    allow_import: AllowImport = None,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help=f"One of {', '.join(_FORMATS)}.")] = "tree",
     as_json: Json = False,
 ) -> None:
     """Show what a template means once its inputs are given."""
+    from isthmus.cli.templates import read_inputs
+
     if form not in _FORMATS:
         raise typer.BadParameter(f"--format is one of {', '.join(_FORMATS)}")
-    topology = _load(file, pairs, inputs)
+    topology = _load(file, read_inputs(inputs, pairs), root, allow_import)
     if as_json or form == "json":
         from isthmus.tosca.interchange import to_json
 
@@ -48,16 +53,21 @@ def show(
         print(clean(drawing.dot(topology) if form == "dot" else drawing.mermaid(topology)), end="")
 
 
-def _load(file: str, pairs: Set, inputs: InputFile) -> Topology:
-    from isthmus.cli.templates import read_bundle, read_inputs
+def _load(file: str, inputs: Mapping[str, Any], root: Root, allow_import: AllowImport) -> Topology:
     from isthmus.tosca.load import load
 
-    loaded = load(read_bundle(file), read_inputs(inputs, pairs))
+    loaded = load(_read_bundle(file, root, allow_import), inputs)
     if loaded.topology is None:
         missing = any(d.code == "input-missing" for d in loaded.diagnostics)
         raise _refusal(file, loaded.diagnostics, hint="--set KEY=VALUE gives an input." if missing else "")
     _show(d for d in loaded.diagnostics if d.severity == "refusal")
     return loaded.topology
+
+
+def _read_bundle(file: str, root: Root, allow_import: AllowImport) -> Bundle:
+    from isthmus.cli.templates import read_bundle
+
+    return read_bundle(file, root=root, allow_import=allow_import or ())
 
 
 def _refusal(file: str, diagnostics: Iterable[Diagnostic], hint: str = "") -> Failure:
@@ -78,17 +88,18 @@ def _show(diagnostics: Iterable[Diagnostic]) -> None:
 def types(
     name: Annotated[str | None, typer.Argument(metavar="TYPE", help="A type, by full or short name.")] = None,
     file: Annotated[str | None, typer.Option("--in", metavar="FILE", help="A template whose types count too.")] = None,
+    root: Root = None,
+    allow_import: AllowImport = None,
     as_json: Json = False,
 ) -> None:
     """Show the hierarchy of types, or all that one type declares and inherits."""
     from dataclasses import asdict
 
-    from isthmus.cli.templates import read_bundle
     from isthmus.cli.types import show_hierarchy, show_type
     from isthmus.tosca.diagnostics import nearest
     from isthmus.tosca.typedoc import TypeDoc, TypeLine, describe_type, list_types
 
-    bundle = read_bundle(file) if file is not None else None
+    bundle = _read_bundle(file, root, allow_import) if file is not None else None
     lines = list_types(bundle)
     known = [line for line in lines if isinstance(line, TypeLine)]
     if len(known) < len(lines) or not known:
@@ -109,12 +120,11 @@ def types(
 
 
 @app.command()
-def inputs(file: File, as_json: Json = False) -> None:
+def inputs(file: File, root: Root = None, allow_import: AllowImport = None, as_json: Json = False) -> None:
     """Print the inputs of a template as JSON Schema (2020-12), for forms. It is JSON in any case."""
-    from isthmus.cli.templates import read_bundle
-    from isthmus.tosca.schema import inputs_schema
+    from isthmus.tosca.input_schema import inputs_schema
 
-    schema = inputs_schema(read_bundle(file))
+    schema = inputs_schema(_read_bundle(file, root, allow_import))
     if not isinstance(schema, dict):
         raise _refusal(file, schema)
     emit(schema)
@@ -182,16 +192,17 @@ def package(
     file: File,
     out: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The archive to write: a .csar or .zip.")],
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
+    root: Root = None,
+    allow_import: AllowImport = None,
     as_json: Json = False,
 ) -> None:
     """Pack a template and all files that it reaches into a CSAR."""
     from isthmus.cli.checking import judge
     from isthmus.cli.files import write_new_file
-    from isthmus.cli.templates import read_bundle
 
     if out.suffix.lower() not in (".csar", ".zip"):
         raise typer.BadParameter("OUT must end in .csar or .zip")
-    bundle = read_bundle(file)
+    bundle = _read_bundle(file, root, allow_import)
     verdict = judge(file, bundle, {})
     if not verdict.valid:
         raise _refusal(file, verdict.diagnostics)
