@@ -2,7 +2,7 @@
 
 The fuzzer is atheris, in an environment of its own that is made when this is run. No document may raise
 anything, take a second, make the process take 500 MB, or be told a place outside of its files. What does is
-kept in `.cache/fuzz/tosca/findings`, and the exit code is 1.
+kept in a folder below `.cache/fuzz/tosca`, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ LIMIT = 1.0
 
 LIMITS = ["-rss_limit_mb=500", "-timeout=20", "-max_len=65536", "-print_final_stats=1", "-verbosity=1"]
 """The time limit of libFuzzer's own is for what never ends; a second is measured in :mod:`tests.fuzz.target`."""
+LONG = 12_000
+"""Bytes of a seed that takes the time of many others."""
 
 
 def replay(data: bytes) -> int:
@@ -47,42 +49,43 @@ def replay(data: bytes) -> int:
 
 
 def plant(corpus: Path) -> None:
-    """Put the seeds where the fuzzer begins."""
+    """Put the seeds where the fuzzer begins; of the long ones a few, since each takes the time of many short ones."""
     corpus.mkdir(parents=True, exist_ok=True)
-    for data in [*built_in().values(), *public().values()]:
+    seeds = [*built_in().values(), *public().values()]
+    long = [data for data in seeds if len(data) > LONG]
+    for data in [*(d for d in seeds if len(d) <= LONG), *long[:: len(long) // 10 + 1]]:
         (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
 
-def fuzz(job: int, minutes: float, folder: Path) -> int:
-    """Run the fuzzer until the time is over, again when a document ended it; how often that was."""
-    ends, over = 0, time.monotonic() + 60 * minutes
-    while (left := int(over - time.monotonic())) > 0:
+def fuzz(job: int, over: float, corpus: Path, findings: Path) -> int:
+    """Run the fuzzer until a time of the monotonic clock, again when a document ended it; how often one did."""
+    ends = 0
+    log = findings / f"job-{job}.log"
+    while (left := over - time.monotonic()) > 1:
         command = [
             str(Path(sys.executable).with_name("uv")), "run", "--isolated", "--no-project", "--python", sys.executable,
-            "--with", "atheris", "--with", "pyyaml", "python", "-m", "tests.fuzz.target", str(folder / "findings"),
-            *LIMITS, f"-max_total_time={left}", f"-artifact_prefix={folder / 'findings'}{os.sep}", str(folder / "corpus"),
+            "--with", "atheris", "--with", "pyyaml", "python", "-m", "tests.fuzz.target", str(findings), *LIMITS,
+            f"-max_total_time={left:.0f}", f"-artifact_prefix={findings}{os.sep}", str(corpus),
         ]  # fmt: skip
-        with (folder / f"job-{job}.log").open("a") as log:
-            done = subprocess.run(
-                command, cwd=ROOT, env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."}, stdout=log, stderr=log, check=False
-            )
+        with log.open("a") as out:
+            environment = {**os.environ, "PYTHONPATH": f"src{os.pathsep}."}
+            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=out, stderr=out, check=False)
         if done.returncode == 0:
-            break
+            return ends
+        if "#0" not in log.read_text(errors="replace"):
+            raise SystemExit(f"the fuzzer does not start: {log.read_text()[-2000:]}")
         ends += 1
-        if ends > 20 or (ends == 1 and time.monotonic() > over - 60 * minutes + 5 and not list_findings(folder / "findings")):
-            break
     return ends
 
 
 def report(folder: Path) -> int:
     """Print what was found and how to see it again; how many findings there are."""
-    findings = list_findings(folder / "findings")
+    findings = list_findings(folder)
     for path, told in findings:
-        print(f"{path.name}: {told}\n    {sys.executable} -m tests.fuzz.tosca --replay {path.relative_to(ROOT)}")
+        print(f"{path.name}: {told}\n    {sys.executable} -m tests.fuzz.tosca --replay {path}")
     for log in sorted(folder.glob("job-*.log")):
-        lines = log.read_text(errors="replace").splitlines()
-        stats = [line for line in lines if line.startswith("stat::")]
-        print(f"{log.name}:", *(stats[-6:] or lines[-5:]), sep="\n  ")
+        stats = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("stat::")]
+        print(f"{log.name}:", *stats[-5:], sep="\n  ")
     print(f"{len(findings)} findings")
     return len(findings)
 
@@ -95,11 +98,12 @@ def main() -> int:
     args = parser.parse_args()
     if args.replay:
         return replay(sys.stdin.buffer.read() if args.replay == "-" else Path(args.replay).read_bytes())
-    folder = HOME / time.strftime("%Y%m%d-%H%M%S")
-    (folder / "findings").mkdir(parents=True)
-    plant(folder / "corpus")
+    folder = HOME / time.strftime("findings-%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    plant(HOME / "corpus")
+    over = time.monotonic() + 60 * args.minutes
     with ThreadPoolExecutor(args.jobs) as threads:
-        ends = sum(threads.map(lambda job: fuzz(job, args.minutes, folder), range(args.jobs)))
+        ends = sum(threads.map(lambda job: fuzz(job, over, HOME / "corpus", folder), range(args.jobs)))
     print(f"the fuzzer was ended {ends} times" if ends else "the fuzzer ran to its end")
     return int(report(folder) > 0 or ends > 0)
 

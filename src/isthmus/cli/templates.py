@@ -29,11 +29,14 @@ def is_path(text: str) -> bool:
     return "/" in text or text.lower().endswith((".yaml", ".yml", *_ARCHIVES))
 
 
-def template_body(text: str) -> dict[str, Any]:
+def template_body(text: str, root: Path | None = None, allow_import: Sequence[str] | None = None) -> dict[str, Any]:
     """The ``template`` member of a request: a catalogue name, or the files of a path as a CSAR."""
-    if not is_path(text):
-        return {"catalogue": text}
-    return {"archive": base64.b64encode(read_bundle(text).to_zip()).decode()}
+    if is_path(text):
+        bundle = read_bundle(text, root=root, allow_import=allow_import or ())
+        return {"archive": base64.b64encode(bundle.to_zip()).decode()}
+    if root is not None or allow_import:
+        raise Failure("--root and --allow-import are for the path of a template.", code=USAGE)
+    return {"catalogue": text}
 
 
 def read_bundle(text: str, *, root: Path | None = None, allow_import: Sequence[str] = ()) -> Bundle:

@@ -8,7 +8,7 @@ from isthmus.topology import Value
 from isthmus.tosca.assignments import Assignment
 from isthmus.tosca.definitions import PropertyDef, Schema
 from isthmus.tosca.diagnostics import near
-from isthmus.tosca.documents import Node
+from isthmus.tosca.documents import Map, Node, Seq, text_of
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.scalars import comparable
 from isthmus.tosca.templates import NodeTemplate, Relation, Scope
@@ -32,7 +32,7 @@ class Capacity:
         """Why a capability cannot take another ``count`` relationships for each source; nothing if it can."""
         if not capability:
             return ""
-        most = target.type.capabilities[capability].most
+        most = self._most(target, capability)
         uses = self._uses[target.name, capability] + count * assignment.node.count
         if most is not None and uses > most * target.count:
             return f"the capability {capability!r} of {target.name!r} takes part in {most} relationships already"
@@ -41,6 +41,16 @@ class Capacity:
             if reason:
                 return reason
         return ""
+
+    def _most(self, target: NodeTemplate, capability: str) -> int | None:
+        """How many relationships a capability may have: by its type, and in TOSCA 1.3 by the template."""
+        most = target.type.capabilities[capability].most
+        section = target.node.get("capabilities")
+        written = section.get(capability) if isinstance(section, Map) else None
+        bounds = written.get("occurrences") if isinstance(written, Map) else None
+        upper = text_of(bounds.items[-1]) if isinstance(bounds, Seq) and bounds.items else ""
+        own = int(upper[:6]) if upper.isdecimal() else None
+        return own if most is None else most if own is None else min(own, most)
 
     def take(self, assignment: Assignment, relation: Relation) -> None:
         """Count a relationship that is made."""

@@ -128,6 +128,16 @@ class Filters:
             return self._ask(node, scope)
         return self.constrain(node, relation.target, scope)
 
+    def check_selection(self, node: NodeTemplate) -> None:
+        """Report what makes no sense in the filter by which a node is selected; no node is looked for."""
+        written = node.node.get("node_filter")
+        if written is None or not check_filter(written, self.problems):
+            return
+        if written.source.version == 2:
+            self._ask(written, Scope(node=node))
+        else:
+            check_filter_names(written, node.type, self.problems)
+
     # TOSCA 2.0 -------------------------------------------------------------------------------
 
     def _ask(self, node: Node, scope: Scope) -> Verdict:
@@ -143,10 +153,10 @@ class Filters:
         return Verdict(None, "its filter is neither true nor false")
 
     def _keep_others(self, node: Node, wrong: tuple[Diagnostic, ...]) -> list[Diagnostic]:
-        """What is wrong in the filter itself; mistakes elsewhere that came to light are recorded."""
+        """What is wrong in the filter for this node; what is wrong for any, or elsewhere, is recorded."""
         places = {n.position for n in walk(node)} if wrong else set()
         for diagnostic in wrong:
-            if diagnostic.position not in places:
+            if diagnostic.position not in places or diagnostic.code == "function-unknown":
                 self.problems.keep(diagnostic)
         return [d for d in wrong if d.position in places and d.severity != "warning"]
 

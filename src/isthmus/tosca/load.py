@@ -18,6 +18,7 @@ from isthmus.tosca.grammar import check_keys, map_at
 from isthmus.tosca.imports import Document, read_documents
 from isthmus.tosca.inputs import Inputs, parse_inputs
 from isthmus.tosca.nodes import read_nodes
+from isthmus.tosca.refused import without_broken
 from isthmus.tosca.requirements import bind_requirements
 from isthmus.tosca.types import Types
 from isthmus.tosca.values import BROKEN, Converter
@@ -83,6 +84,8 @@ def load(bundle: Bundle, inputs: Mapping[str, Any] = MappingProxyType({})) -> Lo
             topology = _resolve(opened, inputs, functions)
     except Exhausted:
         topology = None
+    if topology is not None and problems.refused:
+        topology = without_broken(topology)
     return Loaded(
         None if problems.failed else topology,
         (*problems.list(), *bundle.remarks),

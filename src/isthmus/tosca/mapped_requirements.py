@@ -10,6 +10,7 @@ from isthmus.tosca.definitions import RequirementDef
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.documents import FALSE, Map, Node, Scalar, Seq, text_of
 from isthmus.tosca.functions import Functions
+from isthmus.tosca.mapping_keys import parse_key
 from isthmus.tosca.templates import NodeTemplate
 from isthmus.tosca.typedefs import TypeDef
 from isthmus.tosca.types import Types
@@ -153,10 +154,10 @@ def _entries(written: Node | None) -> Iterator[tuple[Scalar, Node]]:
 
 def _counted(text: str) -> tuple[str, int | None]:
     """The requirement and how many of it, from a key such as `[ service, 2 ]`; -1 for what is no number."""
-    if not (text.startswith("[") and text.endswith("]")):
-        return text, 1
-    name, _, count = (p.strip() for p in text[1:-1].partition(","))
-    return name, None if count == _ALL else int(count[:6]) if count.isdecimal() else -1
+    name, *rest = parse_key(text)
+    if not rest:
+        return name, 1
+    return name, None if rest == [_ALL] else int(rest[0][:6]) if len(rest) == 1 and rest[0].isdecimal() else -1
 
 
 def _targets(body: Node, nodes: Mapping[str, NodeTemplate]) -> Iterator[tuple[tuple[str, ...], Node]]:

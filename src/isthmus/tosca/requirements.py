@@ -6,12 +6,11 @@ taken: those that must be met before those that may be, and each time another on
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from isthmus.tosca.assignments import Assignment, Reader
+from isthmus.tosca.bound import Bound
 from isthmus.tosca.candidates import Candidates
-from isthmus.tosca.capacity import Capacity
 from isthmus.tosca.cycles import check_cycles, leads_to
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.directives import is_external
@@ -50,7 +49,7 @@ class _Search:
     circular: list[Relation] = field(default_factory=list)
 
     def note(self, reason: str) -> None:
-        if reason and len(self.reasons) < _SHOWN:
+        if reason and reason not in self.reasons and len(self.reasons) < _SHOWN:
             self.reasons.append(reason)
 
 
@@ -64,25 +63,24 @@ class Binder:
         self.reader = Reader(types, functions)
         self.relationships = Relationships(section, types, document, functions)
         self.matching = Matching(types)
-        self.capacity = Capacity(functions)
+        self.bound = Bound(functions)
         self.filters = Filters(functions)
         self.candidates = Candidates(list(functions.nodes.values()), self.problems)
         self.mapped = mapped_requirements(section)
-        self.met: dict[tuple[str, str], Counter[str]] = {}
-        self.order: dict[int, int] = {}
-        self.labels: dict[str, set[str]] = {}
 
     def bind(self) -> None:
         """Bind what is named first, so that what is left open finds its place around it."""
         found = [a for node in self.functions.nodes.values() for a in self.reader.read(node)]
+        for node in self.functions.nodes.values():
+            if node.selected:
+                self.filters.check_selection(node)
         named, open_ = list[Assignment](), list[Assignment]()
         for assignment in found:
             (named if self._named(assignment) is not None else open_).append(assignment)
         for assignment in (*named, *sorted(open_, key=lambda a: a.optional)):
             if assignment.count:
                 self._bind(assignment)
-        for node in self.functions.nodes.values():
-            node.relations.sort(key=lambda r: self.order[id(r)])
+        self.bound.sort()
         self.relationships.check_templates()
 
     def _named(self, assignment: Assignment) -> NodeTemplate | None:
@@ -112,11 +110,11 @@ class Binder:
         if not target.count or (index is not None and not 0 <= index < target.count):
             self._refuse(assignment, f"names an instance of {target.name!r}, of which there are {target.count}")
             return
-        lacks = [self.capacity.lack(assignment, target, c, assignment.count) for c in found]
+        lacks = [self.bound.capacity.lack(assignment, target, c, assignment.count) for c in found]
         chosen = next((c for c, lack in zip(found, lacks, strict=True) if not lack), found[0] if found else "")
         relation = self.relationships.relate(link, assignment, target, chosen, assignment.count)
         self._check_named(assignment, relation, lacks[found.index(chosen)] if found else "")
-        self._add(assignment, relation)
+        self.bound.add(assignment, relation)
 
     def _fitting(self, assignment: Assignment, link: Link, wanted: list[Wanted], target: NodeTemplate) -> list[str]:
         """The capabilities of a named node that may be met; tells what does not fit."""
@@ -208,7 +206,7 @@ class Binder:
             self._walk(search, possible, assignment, link, wanted, again=True)
         for relation in search.circular:
             if search.missing:
-                self._add(assignment, relation)
+                self.bound.add(assignment, relation)
                 search.missing -= min(search.missing, relation.count)
         if search.missing:
             self._leave(assignment, kind, wanted, search.reasons)
@@ -233,7 +231,7 @@ class Binder:
             if relation is None:
                 search.note(reason)
             elif not leads_to(target, assignment.node, self.problems, hosts=relation.hosts):
-                self._add(assignment, relation)
+                self.bound.add(assignment, relation)
                 search.missing -= relation.count
             elif relation.hosts:
                 search.note(f"{target.name!r} is itself hosted by it")
@@ -261,12 +259,12 @@ class Binder:
         reason = self.matching.type_mismatch(assignment, target)
         if reason:
             return None, reason
-        count = min(missing, target.count - (0 if again else self._uses(assignment, target)))
+        count = min(missing, target.count - (0 if again else self.bound.uses(assignment, target)))
         if count <= 0:
             return None, f"{target.name!r} meets {assignment.name!r} already" if target.count else ""
         found, reason = self.matching.choose(link, assignment.node, target, wanted)
         for capability in found:
-            reason = self.capacity.lack(assignment, target, capability, count)
+            reason = self.bound.capacity.lack(assignment, target, capability, count)
             if not reason:
                 relation = self.relationships.relate(link, assignment, target, capability, count)
                 verdict = self._judge(assignment, relation)
@@ -274,10 +272,6 @@ class Binder:
                     return relation, ""
                 reason = f"{target.name!r}: {verdict.reason}"
         return None, reason
-
-    def _uses(self, assignment: Assignment, target: NodeTemplate) -> int:
-        met = self.met.get((assignment.node.name, assignment.name))
-        return met[target.name] if met is not None else 0
 
     def _leave(self, assignment: Assignment, kind: TypeDef | None, wanted: list[Wanted], reasons: list[str]) -> None:
         """Tell that nothing here meets a requirement; elsewhere there may be a node that does (§8.5.1)."""
@@ -296,23 +290,3 @@ class Binder:
             summary = f"the requirement {assignment.label!r} of {assignment.node.name!r} {why}"
             self.functions.broken.add(assignment.node.name)
             self.problems.refuse("requirement-unmet", summary, assignment.at)
-
-    def _add(self, assignment: Assignment, relation: Relation) -> None:
-        key = (assignment.node.name, assignment.name)
-        self.met.setdefault(key, Counter())[relation.target.name] += relation.count
-        self.capacity.check_names(assignment, relation.target, relation.capability)
-        self.capacity.take(assignment, relation)
-        self.order[id(relation)] = assignment.order
-        relation.label = self._label(assignment)
-        assignment.node.relate(relation)
-        if relation.template is not None:
-            self.functions.relations.setdefault(relation.template, relation)
-
-    def _label(self, assignment: Assignment) -> str:
-        """A name for the relation that no other of the node has: operations are called by it."""
-        labels = self.labels.setdefault(assignment.node.name, set())
-        label, number = assignment.label, 2
-        while label in labels:
-            label, number = f"{assignment.name}.{number}", number + 1
-        labels.add(label)
-        return label

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from isthmus.topology import Mapped, Substitution
 from isthmus.tosca.definitions import PropertyDef, Schema, parse_schema
 from isthmus.tosca.diagnostics import near
-from isthmus.tosca.documents import Map, Node, Scalar, Seq, plain, text_of
-from isthmus.tosca.filters import check_filter, check_filter_names
+from isthmus.tosca.documents import Map, Node, plain, text_of
+from isthmus.tosca.filters import check_filter
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import entries_at, map_at
 from isthmus.tosca.imports import Document
 from isthmus.tosca.mapped_requirements import RequirementMappings
+from isthmus.tosca.mapping_keys import mapping_of, names_of, parse_key
 from isthmus.tosca.templates import NodeTemplate
 from isthmus.tosca.typedefs import TypeDef
 from isthmus.tosca.types import Types
@@ -83,7 +84,7 @@ class _Reader:
             found = found.get("node_filter")
         if found is None or not check_filter(found, self.types.problems):
             return None
-        check_filter_names(found, kind, self.types.problems)
+        check_filternames_of(found, kind, self.types.problems)
         return plain(found)
 
     # properties and attributes ---------------------------------------------------------------
@@ -95,7 +96,7 @@ class _Reader:
             assert section is not None
             path = parse_key(key)
             definition = self._member(kind, path, "properties", section.keys[key])
-            target = _names(node)
+            target = names_of(node)
             if definition is None or target is None:
                 self._check_constant(definition, node)
                 continue
@@ -149,7 +150,7 @@ class _Reader:
             assert section is not None
             path = parse_key(key)
             definition = self._member(kind, path, "attributes", section.keys[key])
-            target = _names(node)
+            target = names_of(node)
             if target is None:
                 self._wrong("an attribute is mapped to the name of an output", node)
             elif definition is not None and self._check_output(definition, target, node, outputs):
@@ -225,7 +226,7 @@ class _Reader:
             if key not in kind.capabilities:
                 self._wrong(f"{kind.name} has no capability {key!r}", section.keys[key], key, kind.capabilities)
                 continue
-            target = _names(_mapping(node))
+            target = names_of(mapping_of(node))
             if target is None or len(target) != 2:
                 self._wrong("a capability is mapped to [ NODE, CAPABILITY ]", node)
             elif self._check_capability(kind, key, target, node):
@@ -261,7 +262,7 @@ class _Reader:
                 self._wrong(f"{kind.name} has no interface {key!r}", section.keys[key], key, kind.interfaces)
             elif isinstance(node, Map):
                 yield from self._operations(kind, key, node)
-            elif (target := _names(node)) is not None and len(target) == 2:
+            elif (target := names_of(node)) is not None and len(target) == 2:
                 template = self._template(target[0], node)
                 if template is not None and target[1] in template.interfaces:
                     yield Mapped((key,), tuple(target))
@@ -284,25 +285,6 @@ class _Reader:
                 self._wrong(f"there is no workflow {name!r}", workflow, name, workflows)
             else:
                 yield Mapped((key, operation), (text_of(workflow),))
-
-
-def parse_key(text: str) -> tuple[str, ...]:
-    """The parts of a key such as `[ CAPABILITY, endpoint, port ]`; a plain name is one part."""
-    if text.startswith("[") and text.endswith("]"):
-        return tuple(p.strip() for p in text[1:-1].split(","))
-    return (text,)
-
-
-def _names(node: Node | None) -> list[str] | None:
-    """A name, or a list of names; None for anything else."""
-    items = node.items if isinstance(node, Seq) else [node]
-    names = [i.text for i in items if isinstance(i, Scalar) and i.text]
-    return names if names and len(names) == len(items) else None
-
-
-def _mapping(node: Node) -> Node | None:
-    """What is mapped, which TOSCA 1.2 and 1.3 allow under `mapping` too."""
-    return node.get("mapping") if isinstance(node, Map) else node
 
 
 def _related(one: Schema, other: Schema) -> bool:

@@ -136,3 +136,14 @@ def test_filters_of_a_type_and_of_its_ancestors_count_together(bundle):
     )
     text = text.replace("type: App", "type: Derived").replace("FILTER", "{ $equal: [ 1, 1 ] }").replace("WHERE", "")
     assert [r.target for r in load(bundle(text)).topology.nodes["s"].requirements] == ["large"]
+
+
+def test_the_filter_of_a_selected_node_is_checked_though_no_node_is_looked_for(bundle):
+    def codes(condition):
+        node = f"{{ type: Machine, directives: [ select ], node_filter: {condition} }}"
+        text = MODERN[: MODERN.index("    small:")] + f"    picked: {node}\n"
+        return {d.code for d in load(bundle(text)).diagnostics}
+
+    assert codes("{ $equal: [ { $get_property: [ SELF, zone ] }, b ] }") == {"unsupported"}
+    assert "node-filter" in codes("{ zone: b }")
+    assert "function-unknown" in codes("{ $equals: [ { $get_property: [ SELF, zone ] }, b ] }")

@@ -161,6 +161,18 @@ def test_what_a_node_elsewhere_may_meet_is_refused_and_no_error(written, judged)
     assert judged(modern(nodes)) == [("refusal", "requirement-unmet")]
 
 
+def test_what_hangs_on_a_host_that_is_not_there_has_no_value(loaded):
+    result = loaded(
+        """
+        topology_template:
+          node_templates: { s: { type: SoftwareComponent } }
+          outputs: { x: { value: { concat: [ a, { get_attribute: [ s, host, private_address ] } ] } } }
+        """
+    )
+    assert not result.deployable
+    assert "broken" not in repr(result.topology)
+
+
 def test_what_is_optional_may_be_left(judged):
     assert judged(modern("n: { type: Loose, requirements: [ service: { optional: true } ] }")) == []
 
@@ -227,6 +239,12 @@ def test_a_capability_of_1_x_is_met_as_often_as_it_may_be(targets, judged):
     assert judged(third) == [("refusal", "requirement-unmet")]
     named = OCCURRENCES + "        z: { type: Lamp, requirements: [ socket: { node: one, capability: socket } ] }\n"
     assert judged(named) == [("refusal", "requirement-unmet")]
+
+
+def test_a_template_of_1_3_may_bound_a_capability_further(judged):
+    one = OCCURRENCES.replace("one: { type: Panel }", "one: { type: Panel, capabilities: { socket: SOCKET } }")
+    assert judged(one.replace("SOCKET", "{ occurrences: [ 0, 1 ] }")) == []
+    assert judged(one.replace("SOCKET", "{ occurrences: [ 0, 0 ] }")) == [("refusal", "requirement-unmet")]
 
 
 # ---------------------------------------------------------------------------------------------

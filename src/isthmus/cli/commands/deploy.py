@@ -11,7 +11,7 @@ import typer
 from isthmus.cli.commands.templates import change_body, deployment_body, plan_change
 from isthmus.cli.context import connect
 from isthmus.cli.failures import CONFLICT, Failure
-from isthmus.cli.options import Detach, InputFile, Json, Name, Set, Yes
+from isthmus.cli.options import AllowImport, Detach, InputFile, Json, Name, Root, Set, Yes
 from isthmus.cli.output import emit, emit_line, note, on_terminal, say, span
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def deploy(
     pairs: Set = None,
     inputs: InputFile = None,
     site: Annotated[str | None, typer.Option(metavar="SITE", help="Site to use; chosen if missing.")] = None,
+    root: Root = None,
+    allow_import: AllowImport = None,
     yes: Yes = False,
     detach: Detach = False,
     resume: Annotated[
@@ -48,13 +50,14 @@ def deploy(
 
     client = connect(ctx)
     if resume is not None:
-        if name or pairs or inputs or site:
+        if name or pairs or inputs or site or root or allow_import:
             raise typer.BadParameter("--resume changes nothing; `isthmus update` does")
         before = mark(client, resume)
         made = client.post(f"/deployments/{resume}/resume")
     else:
         before = Mark()
-        made = _create(client, deployment_body(template or "", name, pairs, inputs, site), yes, as_json)
+        body = deployment_body(template or "", name, pairs, inputs, site, root, allow_import)
+        made = _create(client, body, yes, as_json)
     _watch(client, made, before, detach, as_json)
 
 
@@ -73,6 +76,8 @@ def update(
     template: Annotated[str | None, typer.Argument(metavar="TEMPLATE", help="As for deploy; kept if missing.")] = None,
     pairs: Set = None,
     inputs: InputFile = None,
+    root: Root = None,
+    allow_import: AllowImport = None,
     yes: Yes = False,
     detach: Detach = False,
     as_json: Json = False,
@@ -81,7 +86,7 @@ def update(
     from isthmus.cli.progress import mark
 
     client = connect(ctx)
-    body = change_body(template, pairs, inputs)
+    body = change_body(template, pairs, inputs, root, allow_import)
     before = mark(client, name)
     if not as_json:
         confirm(plan_change(client, name, body), yes)

@@ -87,6 +87,8 @@ def plan(
     scale: Annotated[
         list[str] | None, typer.Option("--scale", metavar="NODE=N", help="With --for: instances of a node.")
     ] = None,
+    root: Root = None,
+    allow_import: AllowImport = None,
     as_json: Json = False,
 ) -> None:
     """Show what a deploy, an update or a scale would do. Nothing is touched."""
@@ -95,35 +97,43 @@ def plan(
     if existing is None:
         if template is None or scale:
             raise typer.BadParameter("a TEMPLATE is wanted (--scale goes with --for)")
-        found = plan_new(connect(ctx), template, name, pairs, inputs, site)
+        body = deployment_body(template, name, pairs, inputs, site, root, allow_import)
+        found = connect(ctx).post("/plans", body)
     else:
         if name or site:
             raise typer.BadParameter("--name and --site are for what is new, not for --for")
-        found = plan_change(connect(ctx), existing, change_body(template, pairs, inputs), scale)
+        found = plan_change(connect(ctx), existing, change_body(template, pairs, inputs, root, allow_import), scale)
     if as_json:
         emit(found)
     else:
         show_plan(found)
 
 
-def deployment_body(template: str, name: str | None, pairs: Set, inputs: InputFile, site: str | None) -> dict[str, Any]:
+def deployment_body(
+    template: str,
+    name: str | None,
+    pairs: Set,
+    inputs: InputFile,
+    site: str | None,
+    root: Root = None,
+    allow_import: AllowImport = None,
+) -> dict[str, Any]:
     """The body of a create or of a plan."""
     from isthmus.cli.templates import read_inputs, template_body
 
-    body = {"template": template_body(template), "name": name, "inputs": read_inputs(inputs, pairs)}
-    return {**body, "site": site}
+    body = {"template": template_body(template, root, allow_import), "name": name}
+    return {**body, "inputs": read_inputs(inputs, pairs), "site": site}
 
 
-def plan_new(client: Any, template: str, name: str | None, pairs: Set, inputs: InputFile, site: str | None) -> Any:
-    """The plan of a new deployment."""
-    return client.post("/plans", deployment_body(template, name, pairs, inputs, site))
-
-
-def change_body(template: str | None, pairs: Set, inputs: InputFile) -> dict[str, Any]:
+def change_body(
+    template: str | None, pairs: Set, inputs: InputFile, root: Root = None, allow_import: AllowImport = None
+) -> dict[str, Any]:
     """The body of an update: what should change, and nothing else."""
     from isthmus.cli.templates import read_inputs, template_body
 
-    body: dict[str, Any] = {"template": template_body(template)} if template else {}
+    if template is None and (root is not None or allow_import):
+        raise typer.BadParameter("--root and --allow-import go with a TEMPLATE")
+    body: dict[str, Any] = {"template": template_body(template, root, allow_import)} if template else {}
     if given := read_inputs(inputs, pairs):
         body["inputs"] = given
     return body
