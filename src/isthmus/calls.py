@@ -194,13 +194,15 @@ def _concat(*parts: Any) -> Any:
     return _bounded([_text(p) for p in parts])
 
 
-def _join(parts: Any, delimiter: str = "") -> str:
-    return _bounded([_text(p) for p in (parts if isinstance(parts, list) else [parts])], delimiter)
+def _join(parts: Any, delimiter: Any = "") -> str:
+    return _bounded([_text(p) for p in (parts if isinstance(parts, list) else [parts])], text_in(delimiter))
 
 
-def _token(text: Any, separators: str, index: int) -> str | None:
+def _token(text: Any, separators: Any, index: Any) -> str | None:
     fields = [_text(text)]
-    for separator in separators:
+    if not isinstance(index, int) or index < 0:
+        raise CallError(f"{shown(index)} is no index")
+    for separator in text_in(separators):
         fields = [piece for text in fields for piece in text.split(separator)]
     return fields[index] if index < len(fields) else None
 

@@ -33,9 +33,9 @@ WORDS = tuple(dict.fromkeys([*_EXTRA.split(), *(key for keys in ORDER.values() f
 
 VALUES = (
     "", "~", "null", "true", "yes", "0", "-1", "1e999", ".nan", "-.inf", "0x1F", "99999999999999999999999999", "1.10",
-    "16.04", "2026-11-21", "'", '"', "''", '"\\x00"', '"\\u2028"', '"\\uD800"', "[]", "{}", "[ [ [ [ ] ] ] ]", "[ 1, ~ ]",
+    "16.04", "2026-11-21", "'", '"', "''", '"\\x00"', '"\\u2028"', '"\\uD800"', "[]", "{}", "[ [ [ [ ] ] ] ]", "[ ~ ]",
     "{ a: { b: c } }", "{ get_input: n }", "{ $get_input: n }", "{ $get_property: [ SELF, level ] }", "&a [ *a ]", "*a",
-    "!!python/object:os.system x", "!!binary AA==", "!x y", "|", ">", "? a", "- - - a", "<<: *a", "4 GiB", "-3 kB", "1 s",
+    "!!python/object:os.system x", "!!binary AA==", "!x y", "|", ">", "? a", "- - - a", "<<: *a", "4 GiB", "-3 kB",
     "../../etc/passwd", "/etc/passwd", "https://localhost/x.yaml", "file:///etc/passwd", "a.sh", "a\\b", "x" * 300,
     "(a|a)*b", "{ $concat: [ { $concat: [ a ] } ] }", "{ concat: [ { token: [ a, b, 0 ] } ] }", "[ SELF, x, y ]",
     "{ get_attribute: [ SELF, HOST, x ] }", "[ SELF, CAPABILITY, host, num_cpus ]", "{ $node_index: [] }",

@@ -28,7 +28,10 @@ class Broken(AssertionError):
 
 
 def check(bundle: Bundle) -> Loaded:
-    """Load a bundle in every way there is, and see that all holds; answers what came of it without inputs. Raises :class:`Broken`."""
+    """Load a bundle in every way there is; answers what came of it without inputs.
+
+    Raises :class:`Broken` for what does not hold; whatever else it raises, the language has let through.
+    """
     loaded = load(bundle)
     check_loaded(loaded, bundle)
     asked = form(bundle)

@@ -1,4 +1,4 @@
-"""What atheris runs: every document it makes is loaded in all ways, and what breaks is kept. Started by `tests.fuzz.tosca`."""
+"""What atheris runs, started by `tests.fuzz.tosca`: each document is loaded in all ways, and what breaks is kept."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Reader:
                 return None
         body = written if isinstance(written, Map) else None
         spoken = written if body is None else body.get("node")
-        filters = definition.filters if definition is not None else ()
+        filters = self._filters(definition) if definition is not None else ()
         label = name if number == 1 else f"{name}.{number}"
         target = self._target(spoken)
         if body is None:
@@ -110,6 +110,10 @@ class Reader:
             map_at(body, "allocation", self.problems),
             filters,
         )
+
+    def _filters(self, definition: RequirementDef) -> tuple[Node, ...]:
+        """The filters of a definition that make sense."""
+        return tuple(f for f in definition.filters if check_filter(f, self.problems))
 
     def _target(self, spoken: Node | None) -> Scalar | None:
         """The name of a node or of a node type; in TOSCA 2.0 an index may follow it."""
@@ -189,5 +193,5 @@ class Reader:
                 node.at,
                 definition,
                 count=1 if each else count,
-                filters=definition.filters,
+                filters=self._filters(definition),
             )

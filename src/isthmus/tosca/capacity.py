@@ -26,7 +26,7 @@ class Capacity:
         self.functions = functions
         self.problems = functions.problems
         self._uses: Counter[tuple[str, str]] = Counter()
-        self._taken: dict[tuple[str, str, str], float] = {}
+        self._taken = functions.taken
 
     def lack(self, assignment: Assignment, target: NodeTemplate, capability: str, count: int) -> str:
         """Why a capability cannot take another ``count`` relationships for each source; nothing if it can."""
@@ -109,6 +109,8 @@ def _is_number(schema: Schema) -> bool:
 
 
 def _magnitude(value: Value, schema: Schema) -> float | None:
-    """A number, or a scalar in its smallest unit; None where it is not known."""
+    """A number, or a scalar in its canonical unit; None where it is not known."""
+    if schema.scalar is not None and isinstance(value, str):
+        return schema.scalar.read(value)
     found = comparable(schema.base, value) if isinstance(value, str) else value
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None

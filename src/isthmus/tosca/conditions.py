@@ -110,7 +110,7 @@ def _call(constraint: Constraint, subject: Reference) -> Value:
     if name == "in_range":
         bounds = zip(("greater_or_equal", "less_or_equal"), operand, strict=True)
         return _joined("and", [Call(n, (subject, b)) for n, b in bounds if b != "UNBOUNDED"])
-    return Call("matches", (subject, operand))
+    return Call("matches", (subject, f"^(?:{operand})$"))  # a pattern is of the whole text, `matches` searches
 
 
 def _joined(function: str, parts: list[Value]) -> Value:

@@ -41,6 +41,8 @@ class Signature:
 
     def __str__(self) -> str:
         texts = [a.type for a in self.arguments] + [f"{a.type}?" for a in self.optional]
+        if not texts and not self.variadic:
+            return "no arguments"
         dots = [", …" if texts else "…"] if self.variadic else []
         return f"[ {', '.join(texts)}{''.join(dots)} ]"
 

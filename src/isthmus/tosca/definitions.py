@@ -212,6 +212,10 @@ def parse_property(
         return inherited
     if modern and _is_value(node, place, inherited):
         return replace(inherited, fixed=node, at=node) if inherited is not None else _untyped(name, node)
+    if not isinstance(node, Map) and inherited is not None:
+        summary = f"a value of {name!r} stands where it is defined again; it is taken for the default"
+        types.problems.warn("shape", summary, node, suggestion="write 'default: VALUE'; the short form is TOSCA 2.0's")
+        return replace(inherited, default=node, at=node)
     if not isinstance(node, Map):
         types.problems.error("shape", f"the definition of {name!r} must be a map", node)
         return None

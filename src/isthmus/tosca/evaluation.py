@@ -6,10 +6,11 @@ from functools import partial
 from typing import Protocol
 
 from isthmus.topology import Call, Value
+from isthmus.tosca.arguments import NOTHING
 from isthmus.tosca.custom import CustomFunction, CustomFunctions
 from isthmus.tosca.definitions import Schema
 from isthmus.tosca.diagnostics import Near, Problems, near, nearest
-from isthmus.tosca.expressions import NOTHING, Expressions
+from isthmus.tosca.expressions import Expressions
 from isthmus.tosca.folding import Folder
 from isthmus.tosca.syntax import FunctionCall, call_of
 from isthmus.tosca.templates import Scope
@@ -103,7 +104,7 @@ class Evaluation:
     def _unfit(self, call: FunctionCall, found: CustomFunction, scope: Scope) -> Typed:
         broken = any(self.expressions.read(n, scope).value is BROKEN for n in call.args)
         if not broken:
-            known = " or ".join(map(str, found.signatures)) or "nothing"
+            known = " or ".join(map(str, found.signatures)) or "nothing at all"
             summary = f"${call.name} is not to be called like this: it takes {known}"
             self.problems.error("function-arguments", summary, call.at)
         return NOTHING

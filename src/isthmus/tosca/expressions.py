@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from isthmus.patterns import Pattern, PatternError
+from isthmus.tosca.arguments import NOTHING, Arguments
 from isthmus.tosca.definitions import ANY, Schema
-from isthmus.tosca.diagnostics import Located, Problems
+from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.documents import Node, Scalar, Seq
 from isthmus.tosca.folding import Folder
 from isthmus.tosca.syntax import FunctionCall, call_of, unescape
@@ -26,15 +27,9 @@ from isthmus.tosca.typed import (
     bare,
     comparable,
     fits,
-    form_of,
-    natural,
     primitive,
 )
 from isthmus.tosca.values import BROKEN, Converter
-
-NOTHING = Typed(BROKEN)
-"""What comes of a call that makes no sense, which is told."""
-MAX_ARGUMENTS = 1_000
 
 _ORDERED = ("integer", "float", "string", "timestamp", "version", "scalar", "bytes")
 _TEXTS = ("string", "list")
@@ -51,13 +46,11 @@ class _Rule:
     work: Callable[[FunctionCall, Scope], Typed]
 
 
-class Expressions:
-    """Works out calls of the built-in functions; ``converter`` reads literals and works out calls inside."""
+class Expressions(Arguments):
+    """Works out calls of the built-in functions."""
 
     def __init__(self, problems: Problems, converter: Converter, folder: Folder) -> None:
-        self.problems = problems
-        self.converter = converter
-        self.folder = folder
+        super().__init__(problems, converter, folder)
         logic, order, parts = self._logic, self._order, self._parts
         entry, entries, sets, one = self._entry, self._entries, self._sets, self._rounded
         self._rules: Mapping[str, _Rule] = {
@@ -112,65 +105,6 @@ class Expressions:
             return NOTHING
         return rule.work(call, scope)
 
-    def counted(self, call: FunctionCall, least: int, most: int | None) -> bool:
-        """Whether a call has as many arguments as its function takes."""
-        count = len(call.args)
-        self.problems.spend(count)
-        if least <= count <= (MAX_ARGUMENTS if most is None else most):
-            return True
-        wanted = f"{least} or more" if most is None else str(least) if most == least else f"{least} to {most}"
-        self._misused(f"${call.name} takes {wanted} arguments, and {count} stand here", call.at)
-        return False
-
-    # reading arguments -----------------------------------------------------------------------
-
-    def read(self, node: Node, scope: Scope, schema: Schema | None = None) -> Typed:
-        """An argument, as a value of ``schema`` where one is wanted."""
-        if call_of(node) is not None:
-            found = self.converter.ask(node, scope)
-            if schema is not None and not fits(found.schema, schema):
-                return self._mistyped(found.schema, schema.type, node)
-            return found
-        value = self.converter.convert(node, None if schema is None else bare(schema), scope)
-        return Typed(value, schema or natural(value))
-
-    def _alike(self, nodes: list[Node], scope: Scope, *bases: str) -> list[Typed] | None:
-        """Arguments that must be of one type; literals are read by the type that the others have."""
-        found = {i: self.read(n, scope) for i, n in enumerate(nodes) if call_of(n) is not None}
-        typed = [t.schema for t in found.values() if t.schema is not None]
-        wanted = bare(typed[0]) if typed else None
-        for i, node in enumerate(nodes):
-            if i not in found:
-                found[i] = self._literal(node, scope, wanted)
-                wanted = wanted or found[i].schema
-            given = found[i].schema
-            if found[i].value is BROKEN:
-                return None
-            if bases and given is not None and given.base not in (*bases, ANY):
-                self._mistyped(given, " or ".join(bases), node)
-                return None
-            if not comparable(given, wanted):
-                self._error("value-type", f"{_a(given)} and {_a(wanted)} do not go together", node)
-                return None
-        return [found[i] for i in range(len(nodes))]
-
-    def _literal(self, node: Node, scope: Scope, wanted: Schema | None) -> Typed:
-        if wanted is not None and wanted.base in NUMBERS:
-            plain = self.read(node, scope)
-            if plain.schema is not None and plain.schema.base in NUMBERS:
-                return plain
-        return self.read(node, scope, wanted)
-
-    def _fold(self, call: FunctionCall, args: list[Typed], schema: Schema | None) -> Typed:
-        """The call on values that compare, of a known result type."""
-        values = tuple(self.comparing(a, call.at) for a in args)
-        return Typed(self.folder.fold(call.name, values, call.at), schema)
-
-    def comparing(self, found: Typed, at: Located) -> object:
-        """A value in the form in which values of its type compare."""
-        form = form_of(found.schema)
-        return found.value if form is None else self.folder.fold("canonical", (found.value, form), at)
-
     # boolean functions -----------------------------------------------------------------------
 
     def _logic(self, call: FunctionCall, scope: Scope) -> Typed:
@@ -181,20 +115,20 @@ class Expressions:
         decisive = {"and": False, "or": True}.get(call.name)
         if decisive is not None and any(v is decisive for v in values):
             return Typed(decisive, BOOLEAN)
-        return self._fold(call, args, BOOLEAN)
+        return self.fold(call, args, BOOLEAN)
 
     def _equal(self, call: FunctionCall, scope: Scope) -> Typed:
-        args = self._alike(call.args, scope)
-        return NOTHING if args is None else self._fold(call, args, BOOLEAN)
+        args = self.alike(call.args, scope)
+        return NOTHING if args is None else self.fold(call, args, BOOLEAN)
 
     def _order(self, call: FunctionCall, scope: Scope) -> Typed:
-        args = self._alike(call.args, scope, *_ORDERED)
-        return NOTHING if args is None else self._fold(call, args, BOOLEAN)
+        args = self.alike(call.args, scope, *_ORDERED)
+        return NOTHING if args is None else self.fold(call, args, BOOLEAN)
 
     def _valid_values(self, call: FunctionCall, scope: Scope) -> Typed:
         value, listed = call.args
         if isinstance(listed, Seq) and call_of(listed) is None:
-            args = self._alike([value, *listed.items], scope)
+            args = self.alike([value, *listed.items], scope)
             if args is None:
                 return NOTHING
             first, *rest = (self.comparing(a, call.at) for a in args)
@@ -204,7 +138,7 @@ class Expressions:
         return self._with_list(call, [self.read(value, scope, entry), values])
 
     def _with_list(self, call: FunctionCall, args: list[Typed]) -> Typed:
-        return NOTHING if any(a.value is BROKEN for a in args) else self._fold(call, args, BOOLEAN)
+        return NOTHING if any(a.value is BROKEN for a in args) else self.fold(call, args, BOOLEAN)
 
     def _matches(self, call: FunctionCall, scope: Scope) -> Typed:
         args = [self.read(n, scope, STRING) for n in call.args]
@@ -215,13 +149,13 @@ class Expressions:
             try:
                 states = Pattern(pattern).states
             except PatternError as e:
-                return self._error("pattern", str(e), call.args[1])
+                return self.error("pattern", str(e), call.args[1])
             self.problems.spend(states + len(str(args[0].value)) * states // 10)
-        return self._fold(call, args, BOOLEAN)
+        return self.fold(call, args, BOOLEAN)
 
     def _parts(self, call: FunctionCall, scope: Scope) -> Typed:
-        args = self._alike(call.args, scope, *_TEXTS)
-        return NOTHING if args is None else self._fold(call, args, BOOLEAN)
+        args = self.alike(call.args, scope, *_TEXTS)
+        return NOTHING if args is None else self.fold(call, args, BOOLEAN)
 
     def _whole(self, call: FunctionCall, scope: Scope) -> tuple[Typed, Schema | None]:
         """The first argument, in whose entries or keys another is looked for, and the type of these."""
@@ -229,7 +163,7 @@ class Expressions:
         found = self.read(call.args[0], scope)
         wanted = ("map",) if keys else ("list", "map")
         if found.schema is not None and found.schema.base not in (*wanted, ANY):
-            found = self._mistyped(found.schema, " or ".join(wanted), call.args[0])
+            found = self.mistyped(found.schema, " or ".join(wanted), call.args[0])
         if found.schema is None:
             return found, None
         return found, (found.schema.key or STRING) if keys else found.schema.entry
@@ -245,7 +179,7 @@ class Expressions:
     # texts and lists -------------------------------------------------------------------------
 
     def _length(self, call: FunctionCall, scope: Scope) -> Typed:
-        args = self._alike(call.args, scope, *_COUNTED)
+        args = self.alike(call.args, scope, *_COUNTED)
         if args is None:
             return NOTHING
         return Typed(self.folder.fold("length", (args[0].value,), call.at), INTEGER)
@@ -264,7 +198,7 @@ class Expressions:
             return NOTHING
         for schema, node in ((a.schema, n) for a, n in zip(args, call.args, strict=True)):
             if schema is not None and (schema.base == "map" or (lists and not comparable(schema, lists[0]))):
-                return self._mistyped(schema, "list" if lists else "string", node)
+                return self.mistyped(schema, "list" if lists else "string", node)
         schema = lists[0] if lists else STRING if len(schemas) == len(args) else None
         if schema is not None:
             schema = primitive(schema.base, schema.entry)
@@ -279,7 +213,7 @@ class Expressions:
         else:
             texts = self.read(first, scope, primitive("list"))
         if not fits(delimiter.schema, STRING):
-            return self._mistyped(delimiter.schema, "string", rest[0])
+            return self.mistyped(delimiter.schema, "string", rest[0])
         between = len(delimiter.value) if isinstance(delimiter.value, str) else 0
         extra = between * len(texts.value) if isinstance(texts.value, list) else 0
         return Typed(self.folder.fold("join", (texts.value, delimiter.value), call.at, extra), STRING)
@@ -289,16 +223,16 @@ class Expressions:
         index = self.read(call.args[2], scope, INTEGER)
         for found, node in ((text, call.args[0]), (characters, call.args[1])):
             if not fits(found.schema, STRING):
-                return self._mistyped(found.schema, "string", node)
+                return self.mistyped(found.schema, "string", node)
         if isinstance(index.value, int) and not 0 <= index.value < 10**6:
-            return self._misused("$token wants an index from 0", call.args[2])
+            return self.misused("$token wants an index from 0", call.args[2])
         if isinstance(characters.value, str) and not 0 < len(characters.value) <= 16:
-            return self._misused("$token wants one to 16 characters that separate", call.args[1])
+            return self.misused("$token wants one to 16 characters that separate", call.args[1])
         args = (text.value, characters.value, index.value)
         return Typed(self.folder.fold("token", args, call.at), STRING)
 
     def _sets(self, call: FunctionCall, scope: Scope) -> Typed:
-        args = self._alike(call.args, scope, "list")
+        args = self.alike(call.args, scope, "list")
         if args is None:
             return NOTHING
         schema = next((a.schema for a in args if a.schema is not None), None)
@@ -309,7 +243,7 @@ class Expressions:
     # arithmetic ------------------------------------------------------------------------------
 
     def _sum(self, call: FunctionCall, scope: Scope) -> Typed:
-        args = self._alike(call.args, scope, *_SUMMED)
+        args = self.alike(call.args, scope, *_SUMMED)
         return NOTHING if args is None else self._number(call, args)
 
     def _product(self, call: FunctionCall, scope: Scope) -> Typed:
@@ -322,7 +256,7 @@ class Expressions:
         first = self.read(call.args[0], scope)
         second = INTEGER if call.name == "remainder" else FLOAT
         if call.name == "remainder" and first.schema is not None and first.schema.base == "float":
-            return self._mistyped(first.schema, "integer or scalar", call.args[0])
+            return self.mistyped(first.schema, "integer or scalar", call.args[0])
         found = self._scaled(call, first, scope, second)
         if call.name == "quotient" and found.schema is not None and found.schema.base in NUMBERS:
             return replace(found, schema=FLOAT)
@@ -331,12 +265,12 @@ class Expressions:
     def _scaled(self, call: FunctionCall, first: Typed, scope: Scope, wanted: Schema) -> Typed:
         """A number or a scalar that numbers multiply or divide."""
         if first.schema is not None and first.schema.base not in (*_SUMMED, ANY):
-            return self._mistyped(first.schema, "integer, float or scalar", call.args[0])
+            return self.mistyped(first.schema, "integer, float or scalar", call.args[0])
         args = [first]
         for node in call.args[1:]:
-            found = self._literal(node, scope, wanted)
+            found = self.literal(node, scope, wanted)
             if found.schema is not None and found.schema.base not in (*NUMBERS, ANY):
-                return self._mistyped(found.schema, wanted.type, node)
+                return self.mistyped(found.schema, wanted.type, node)
             args.append(found)
         return NOTHING if any(a.value is BROKEN for a in args) else self._number(call, args)
 
@@ -345,31 +279,13 @@ class Expressions:
         schemas = [a.schema for a in args if a.schema is not None]
         scalar = next((s for s in schemas if s.scalar is not None), None)
         if scalar is not None and scalar.scalar is not None:
-            number = self._fold(call, args, None).value
+            number = self.fold(call, args, None).value
             return Typed(self.folder.fold("with_unit", (number, scalar.scalar.canonical), call.at), bare(scalar))
         if len(schemas) < len(args):
-            return self._fold(call, args, None)
+            return self.fold(call, args, None)
         whole = all(s.base == "integer" for s in schemas)
-        return self._fold(call, args, INTEGER if whole else FLOAT)
+        return self.fold(call, args, INTEGER if whole else FLOAT)
 
     def _rounded(self, call: FunctionCall, scope: Scope) -> Typed:
-        args = self._alike(call.args, scope, *NUMBERS)
-        return NOTHING if args is None else self._fold(call, args, INTEGER)
-
-    # what is wrong ---------------------------------------------------------------------------
-
-    def _error(self, code: str, summary: str, at: Located) -> Typed:
-        self.problems.error(code, summary, at)
-        return NOTHING
-
-    def _misused(self, summary: str, at: Located) -> Typed:
-        return self._error("function-arguments", summary, at)
-
-    def _mistyped(self, given: Schema | None, wanted: str, at: Located) -> Typed:
-        return self._error("value-type", f"{_a(given)} stands where {wanted} is wanted", at)
-
-
-def _a(schema: Schema | None) -> str:
-    if schema is None:
-        return "this"
-    return f"{'an' if schema.type[0] in 'aeiou' else 'a'} {schema.type}"
+        args = self.alike(call.args, scope, *NUMBERS)
+        return NOTHING if args is None else self.fold(call, args, INTEGER)

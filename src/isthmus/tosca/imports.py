@@ -178,7 +178,9 @@ def _check_file(document: Document, problems: Problems) -> None:
     root = document.root
     written = root.keys.get("tosca_definitions_version")
     if written is not None and next(iter(root.entries)) != "tosca_definitions_version":
-        complain("late-version", "version", "tosca_definitions_version must come first", written, problems)
+        # TOSCA 1.1 to 1.3 do not say so.
+        if text_of(root.get("tosca_definitions_version")) in (VERSIONS[0], MODERN):
+            complain("late-version", "version", "tosca_definitions_version must come first", written, problems)
     for name, node in entries_at(root, "repositories", problems).items():
         if isinstance(node, Map):
             check_keys(node, "repository", problems)

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from isthmus.topology import NODE_INDEX, Call, Reference, Secret, Value
+from isthmus.tosca.arguments import NOTHING
+from isthmus.tosca.asking import Asking
 from isthmus.tosca.definitions import PropertyDef
 from isthmus.tosca.diagnostics import Located, Near, near
-from isthmus.tosca.expressions import NOTHING
 from isthmus.tosca.syntax import FunctionCall
 from isthmus.tosca.templates import NodeTemplate, Scope
-from isthmus.tosca.tosca_path import Paths, Place, Step, Walk
-from isthmus.tosca.typed import INTEGER, STRING, Typed, dig, primitive
+from isthmus.tosca.tosca_path import Place, Step
+from isthmus.tosca.typed import INTEGER, STRING, Typed
 from isthmus.tosca.values import BROKEN
 
 if TYPE_CHECKING:
     from isthmus.tosca.functions import Functions
 
-MAX_STEPS = 64
-"""Arguments of one getter."""
 _ALLOCATED = ("integer", "float", "scalar")
 
 
-class GraphQueries:
+class GraphQueries(Asking):
     """Answers from the nodes, relationships and inputs that ``functions`` holds."""
 
     def __init__(self, functions: Functions) -> None:
-        self.functions = functions
-        self.problems = functions.problems
-        self.paths = Paths(functions.problems, functions.nodes, functions.relations, functions.broken)
+        super().__init__(functions)
         self._table = {
             "get_input": self._get_input,
             "get_property": self._get_property,
@@ -47,78 +44,10 @@ class GraphQueries:
         """Value and type of a call; what is wrong with it is reported."""
         return self._table[call.name](call, scope)
 
-    # arguments -------------------------------------------------------------------------------
-
-    def _steps(self, call: FunctionCall, scope: Scope, least: int) -> list[Value] | None:
-        """The arguments of a getter: names, indices, or calls that give these, now or later."""
-        count = len(call.args)
-        if not least <= count <= MAX_STEPS:
-            wanted = f"from {least} to {MAX_STEPS}"
-            self._wrong("function-arguments", f"${call.name} takes {wanted} arguments, and {count} stand here", call.at)
-            return None
-        steps: list[Value] = []
-        for node in call.args:
-            value = self.functions.evaluation.expressions.read(node, scope).value
-            if value is BROKEN:
-                return None
-            if isinstance(value, bool) or not isinstance(value, str | int | Reference | Call):
-                self._wrong("function-arguments", "an argument must be a name or an index", node)
-                return None
-            steps.append(value)
-        return steps
-
-    def _walk(self, call: FunctionCall, scope: Scope, what: str) -> tuple[Walk, list[Value]] | None:
-        """Where the path in the arguments leads, and the names and indices after it."""
-        steps = self._steps(call, scope, 2)
-        if steps is None:
-            return None
-        known = next((i for i, s in enumerate(steps) if not isinstance(s, str | int)), len(steps))
-        walk = self.paths.walk(steps[:known], call.args, scope)
-        if walk is None:
-            return None
-        rest = [*walk.rest, *steps[known:]]
-        if not rest:
-            self._wrong("function-arguments", f"the path ends where the name of {what} is wanted", call.args[-1])
-            return None
-        if not isinstance(rest[0], str):
-            if isinstance(rest[0], int):
-                self._wrong("function-arguments", f"{rest[0]!r} stands where the name of {what} is wanted", call.at)
-            else:
-                self.problems.refuse("unsupported", "a path by an index that is known later is not followed", call.at)
-            return None
-        return walk, rest
-
-    def _many(self, walk: Walk, found: Sequence[Typed]) -> Typed:
-        """What several places answer: a list if the path said ALL, else what the only one says."""
-        if any(f.value is BROKEN for f in found):
-            return NOTHING
-        if walk.many:
-            entry = found[0].schema if found else None
-            return Typed([f.value for f in found], primitive("list", entry))
-        return found[0] if found else Typed(None)
-
-    def _wrong(self, code: str, summary: str, at: Located, suggestion: str | Near = "") -> Typed:
-        self.problems.error(code, summary, at, suggestion=suggestion)
-        return NOTHING
-
-    def _part(self, found: Typed, path: Sequence[Value], at: Located) -> Typed:
-        """The part of a value under a path whose steps may be known later."""
-        if not path or found.value is BROKEN:
-            return found
-        try:
-            schema = dig(found.schema, [s if isinstance(s, str | int) else 0 for s in path])
-        except ValueError as e:
-            return self._wrong("property-unknown", str(e), at)
-        if found.value is None:
-            return Typed(None, schema)
-        if isinstance(found.value, Reference) and all(isinstance(s, str | int) for s in path):
-            return Typed(replace(found.value, path=(*found.value.path, *path)), schema)
-        return Typed(self.functions.folder.fold("part", (found.value, *path), at), schema)
-
     # inputs and secrets ----------------------------------------------------------------------
 
     def _get_input(self, call: FunctionCall, scope: Scope) -> Typed:
-        steps = self._steps(call, scope, 1)
+        steps = self.steps(call, scope, 1)
         inputs = self.functions.inputs
         if steps is None or inputs is None:
             return NOTHING
@@ -128,28 +57,28 @@ class GraphQueries:
             return Typed(Call("get_input", tuple(steps)))
         if not inputs.declares(name):
             summary = f"the template declares no input {name!r}"
-            return self._wrong("input-unknown", summary, call.args[0], near(name, inputs.names()))
+            return self.wrong("input-unknown", summary, call.args[0], near(name, inputs.names()))
         inputs.used.add(name)
         definition = inputs.definitions.get(name)
         found = Typed(inputs.get(name), definition.schema if definition is not None else None)
-        return self._part(found, steps[1:], call.at)
+        return self.part(found, steps[1:], call.at)
 
     def _get_secret(self, call: FunctionCall, scope: Scope) -> Typed:
-        steps = self._steps(call, scope, 1)
+        steps = self.steps(call, scope, 1)
         if steps is None:
             return NOTHING
         if len(steps) > 1 or not isinstance(steps[0], str) or steps[0].startswith("input:"):
-            return self._wrong("function-arguments", "$get_secret wants the name of a secret", call.at)
+            return self.wrong("function-arguments", "$get_secret wants the name of a secret", call.at)
         return Typed(Secret(steps[0]), STRING)
 
     # properties ------------------------------------------------------------------------------
 
     def _get_property(self, call: FunctionCall, scope: Scope) -> Typed:
-        found = self._walk(call, scope, "a property")
+        found = self.walk(call, scope, "a property")
         if found is None:
             return NOTHING
         walk, rest = found
-        return self._many(walk, [self._property(p, rest, call) for p in walk.places])
+        return self.many(walk, [self._property(p, rest, call) for p in walk.places])
 
     def _property(self, place: Place, rest: list[Value], call: FunctionCall) -> Typed:
         values, name = place.values, _declared(str(rest[0]), place.values.definitions)
@@ -160,10 +89,10 @@ class GraphQueries:
         value = values.get(name)
         if value is None and place.node is not None and place.node.selected:
             value = self.functions.folder.keep(Call("get_property", (place.node.name, *rest)))
-            return Typed(value, self._part(Typed(None, schema), rest[1:], call.at).schema)
+            return Typed(value, self.part(Typed(None, schema), rest[1:], call.at).schema)
         if place.index is not None and place.node is not None and place.node.count != 1:
             value = self._of_index(value, place.node, place.index, call.at)
-        return self._part(Typed(value, schema), rest[1:], call.at)
+        return self.part(Typed(value, schema), rest[1:], call.at)
 
     def _of_index(self, value: Value, node: NodeTemplate, index: int, at: Located) -> Value:
         """A property as one of the nodes that a template stands for has it."""
@@ -192,16 +121,16 @@ class GraphQueries:
         if place.node is not None and place.capability is None:
             word = next((w for w, names in _ways(place.node) if name in names), "")
             suggestion = f"write {word}, {name} to go on from there" if word else suggestion
-        return self._wrong(f"{what}-unknown", f"{place.name} has no {what} {name!r}", call.at, suggestion)
+        return self.wrong(f"{what}-unknown", f"{place.name} has no {what} {name!r}", call.at, suggestion)
 
     # attributes ------------------------------------------------------------------------------
 
     def _get_attribute(self, call: FunctionCall, scope: Scope) -> Typed:
-        found = self._walk(call, scope, "an attribute")
+        found = self.walk(call, scope, "an attribute")
         if found is None:
             return NOTHING
         walk, rest = found
-        return self._many(walk, [self._attribute(p, rest, call) for p in walk.places])
+        return self.many(walk, [self._attribute(p, rest, call) for p in walk.places])
 
     def _attribute(self, place: Place, rest: list[Value], call: FunctionCall) -> Typed:
         """An attribute, or a property that stands for one (§9.5)."""
@@ -215,34 +144,34 @@ class GraphQueries:
         if place.relation is not None:
             self.problems.refuse("unsupported", "attributes of a relationship are not kept", call.at)
             asked = self.functions.folder.keep(Call("get_attribute", (place.name, name)))
-            return self._part(Typed(asked, schema), rest[1:], call.at)
+            return self.part(Typed(asked, schema), rest[1:], call.at)
         assert place.node is not None
         first: tuple[Step, ...] = (place.capability, name) if place.capability is not None else (name,)
         indexed = place.index is not None and place.node.count != 1
         index = (place.index,) if indexed and place.index is not None else ()
-        return self._part(
+        return self.part(
             Typed(Reference(place.node.name, str(first[0]), (*index, *first[1:]), place.own), schema), rest[1:], call.at
         )
 
     # artifacts -------------------------------------------------------------------------------
 
     def _get_artifact(self, call: FunctionCall, scope: Scope) -> Typed:
-        found = self._walk(call, scope, "an artifact")
+        found = self.walk(call, scope, "an artifact")
         if found is None:
             return NOTHING
         walk, rest = found
         if len(rest) > 1:
-            return self._wrong("function-arguments", "nothing follows the name of the artifact", call.at)
-        return self._many(walk, [self._artifact(p, str(rest[0]), call, scope) for p in walk.places])
+            return self.wrong("function-arguments", "nothing follows the name of the artifact", call.at)
+        return self.many(walk, [self._artifact(p, str(rest[0]), call, scope) for p in walk.places])
 
     def _artifact(self, place: Place, name: str, call: FunctionCall, scope: Scope) -> Typed:
         node = place.node
         if node is None or place.capability is not None:
-            return self._wrong("function-arguments", f"{place.name} has no artifacts: a node has", call.at)
+            return self.wrong("function-arguments", f"{place.name} has no artifacts: a node has", call.at)
         written = node.artifacts.get(name)
         if written is None:
             summary = f"{node.name!r} has no artifact {name!r}"
-            return self._wrong("artifact-unknown", summary, call.at, near(name, node.artifacts))
+            return self.wrong("artifact-unknown", summary, call.at, near(name, node.artifacts))
         user = scope.node or (scope.relation.source if scope.relation is not None else None)
         file = self.functions.artifacts.fetch(written, user.name if user is not None else "")
         return Typed(file.path if file is not None else BROKEN, STRING)
@@ -252,17 +181,17 @@ class GraphQueries:
     def _node_index(self, call: FunctionCall, scope: Scope) -> Typed:
         node = scope.node or (scope.relation.source if scope.relation is not None else None)
         if call.args:
-            return self._wrong("function-arguments", "$node_index takes no arguments", call.at)
+            return self.wrong("function-arguments", "$node_index takes no arguments", call.at)
         if node is None:
-            return self._wrong("function-arguments", "$node_index: there is no node here", call.at)
+            return self.wrong("function-arguments", "$node_index: there is no node here", call.at)
         return Typed(0 if node.count == 1 else Reference(node.name, NODE_INDEX, own=True), INTEGER)
 
     def _relationship_index(self, call: FunctionCall, scope: Scope) -> Typed:
         relation = scope.relation
         if call.args:
-            return self._wrong("function-arguments", "$relationship_index takes no arguments", call.at)
+            return self.wrong("function-arguments", "$relationship_index takes no arguments", call.at)
         if relation is None:
-            return self._wrong("function-arguments", "$relationship_index: there is no relationship here", call.at)
+            return self.wrong("function-arguments", "$relationship_index: there is no relationship here", call.at)
         if relation.count != 1:
             summary = f"the index of one of the {relation.count} relationships {relation.label!r} is not told"
             self.problems.refuse("unsupported", summary, call.at)
@@ -273,24 +202,24 @@ class GraphQueries:
     # allocations -----------------------------------------------------------------------------
 
     def _available_allocation(self, call: FunctionCall, scope: Scope) -> Typed:
-        found = self._walk(call, scope, "a property")
+        found = self.walk(call, scope, "a property")
         if found is None:
             return NOTHING
         walk, rest = found
         if len(rest) > 1:
-            return self._wrong("function-arguments", "nothing follows the name of the property", call.at)
-        return self._many(walk, [self._available(p, rest, call) for p in walk.places])
+            return self.wrong("function-arguments", "nothing follows the name of the property", call.at)
+        return self.many(walk, [self._available(p, rest, call) for p in walk.places])
 
     def _available(self, place: Place, rest: list[Value], call: FunctionCall) -> Typed:
         """What relationships that are made by now have left of a property of a capability."""
         if place.node is None or place.capability is None:
             summary = f"$available_allocation wants the path of a capability, and {place.name} is reached"
-            return self._wrong("function-arguments", summary, call.at)
+            return self.wrong("function-arguments", summary, call.at)
         whole = self._property(place, rest, call)
         schema = whole.schema
         if schema is not None and schema.base not in _ALLOCATED:
             summary = f"{rest[0]!r} is a {schema.type}, of which nothing can be allocated"
-            return self._wrong("value-type", summary, call.at)
+            return self.wrong("value-type", summary, call.at)
         taken = self.functions.taken.get((place.node.name, place.capability, str(rest[0])), 0.0)
         if not taken or whole.value is BROKEN:
             return whole
@@ -298,6 +227,8 @@ class GraphQueries:
         left = fold("difference", (expressions.comparing(whole, call.at), taken / place.node.count), call.at)
         if schema is not None and schema.scalar is not None:
             left = fold("with_unit", (left, schema.scalar.canonical), call.at)
+        elif schema is not None and schema.base == "integer":
+            left = fold("floor", (left,), call.at)
         return Typed(left, schema)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isthmus.topology import Call
+from isthmus.tosca.arguments import NOTHING
 from isthmus.tosca.evaluation import Evaluation
-from isthmus.tosca.expressions import NOTHING
 from isthmus.tosca.typed import INTEGER, STRING, Typed
 
 if TYPE_CHECKING:

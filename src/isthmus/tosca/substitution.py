@@ -12,7 +12,7 @@ from isthmus.topology import Mapped, Substitution
 from isthmus.tosca.definitions import PropertyDef, Schema, parse_schema
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.documents import Map, Node, plain, text_of
-from isthmus.tosca.filters import check_filter
+from isthmus.tosca.filters import check_filter, check_filter_names
 from isthmus.tosca.functions import Functions
 from isthmus.tosca.grammar import entries_at, map_at
 from isthmus.tosca.imports import Document
@@ -84,7 +84,7 @@ class _Reader:
             found = found.get("node_filter")
         if found is None or not check_filter(found, self.types.problems):
             return None
-        check_filternames_of(found, kind, self.types.problems)
+        check_filter_names(found, kind, self.types.problems)
         return plain(found)
 
     # properties and attributes ---------------------------------------------------------------

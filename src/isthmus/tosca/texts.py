@@ -30,8 +30,11 @@ class Texts:
         first = items[0]
         listed = isinstance(first, Seq)
         texts: Value = self._parts(first, scope) if listed else self.converter.convert(first, None, scope)
-        delimiter = text_of(items[1]) if len(items) == 2 else ""
-        extra = len(delimiter) * len(texts) if isinstance(texts, list) else 0
+        delimiter: Value = ""
+        if len(items) == 2:
+            last = items[1]
+            delimiter = text_of(last) if isinstance(last, Scalar) else self.converter.convert(last, None, scope)
+        extra = len(delimiter) * len(texts) if isinstance(texts, list) and isinstance(delimiter, str) else 0
         return self.fold("join", (texts, delimiter), at, extra)
 
     def token(self, argument: Node, at: Map, scope: Scope) -> Value:

@@ -109,6 +109,10 @@ def form_of(schema: Schema | None, levels: int = MAX_LEVELS) -> Any:
         return {"units": dict(schema.scalar.units)}
     if schema.base in ("version", "timestamp"):
         return schema.base
-    if schema.base in ("list", "map") and not schema.fields and (inner := form_of(schema.entry, levels - 1)) is not None:
+    if (
+        schema.base in ("list", "map")
+        and not schema.fields
+        and (inner := form_of(schema.entry, levels - 1)) is not None
+    ):
         return {"entries": inner}
     return None

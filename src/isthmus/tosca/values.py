@@ -251,7 +251,7 @@ class Converter:
             if isinstance(raw, Scalar):
                 return None if raw.null else _finite(read(schema.base, _unescaped(raw)))
             if isinstance(raw, str | int | float):
-                return _finite(adopt(schema.base, raw))
+                return _finite(adopt(schema.base, _finite(raw)))
         except ValueError as e:
             lenient = self._stretched(raw, schema.base, at)
             if lenient is not None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from isthmus.topology import Parameter, Precondition, Step, Workflow
+from isthmus.topology import Call, Parameter, Precondition, Step, Workflow
 from isthmus.tosca.activities import Activities
 from isthmus.tosca.conditions import Conditions
 from isthmus.tosca.definitions import PropertyDef, parse_property
@@ -17,9 +17,13 @@ from isthmus.tosca.imports import Document
 from isthmus.tosca.mappings import Path, check_attribute, path_of
 from isthmus.tosca.targets import UNKNOWN, Targets, required_at
 from isthmus.tosca.templates import Scope
+from isthmus.tosca.typed import Typed
 from isthmus.tosca.types import Types
 
 _HOSTS = ("SELF", "HOST", "SOURCE", "TARGET", "ORCHESTRATOR")
+
+_INSTANCE = Typed(Call("value", ()))
+"""What `$value` means in the filter of a step (TOSCA 2.0 §13.2.2): the instance that it judges."""
 
 WorkflowInputs = dict[str, Mapping[str, PropertyDef]]
 
@@ -158,7 +162,7 @@ class Workflows:
             text_of(named),
             self.activities.read(activities, [target], scope, owner=workflow),
             text_of(node.get("target_relationship")),
-            self.conditions.all_of(node.get("filter"), target, scope),
+            self.conditions.all_of(node.get("filter"), target, replace(scope, value=_INSTANCE)),
             self._names(node, "on_success"),
             self._names(node, "on_failure"),
             self._host(node.get("operation_host")),
@@ -188,7 +192,8 @@ class Workflows:
         circle = _circle(graph)
         if circle:
             summary = f"steps follow one another in a circle: {' → '.join(circle[:20])}"
-            self.problems.error("workflow-cycle", summary, section.keys.get(circle[0], section))
+            # Nothing forbids it: a step may be tried again until it works.
+            self.problems.warn("workflow-cycle", summary, section.keys.get(circle[0], section))
 
     # the whole -------------------------------------------------------------------------------
 

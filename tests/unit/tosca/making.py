@@ -74,7 +74,10 @@ class Maker:
     def atom(self, kind: str, known: list[Known]) -> Known:
         """A value of a type: written out, or taken from elsewhere."""
         of_kind = [k for k in known if k.type == kind]
-        return self.draw(st.sampled_from(of_kind)) if of_kind and self.draw(st.booleans()) else self.literal(kind)
+        elsewhere = self.draw(st.booleans())
+        if of_kind and elsewhere:
+            return self.draw(st.sampled_from(of_kind))
+        return self.literal(kind)
 
     def expression(self, kind: str, known: list[Known]) -> Known:
         """An atom, or a text put together of a few."""
@@ -98,7 +101,9 @@ class Maker:
             known.append(Known(self.call("get_input", f"i{i}"), kind, given.get(f"i{i}", default)))
         return declared, given, known
 
-    def software(self, name: str, kinds: Mapping[str, str], known: list[Known]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def software(
+        self, name: str, kinds: Mapping[str, str], known: list[Known]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """A node of the template's own type, and what its properties come out as."""
         made = {p: self.expression(kind, known) for p, kind in kinds.items() if self.draw(st.booleans())}
         inputs = {f"x{i}": self.expression("string", known).written for i in range(self.draw(st.integers(0, 2)))}

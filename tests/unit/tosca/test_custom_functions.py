@@ -67,7 +67,7 @@ UNFIT = [
     ("value", "{ $root: [ -1 ] }", "value-type", "a float stands where a integer is wanted"),
     ("value", "{ $root: [ { $get_input: word } ] }", "function-arguments", ""),
     ("value", "{ $root: [ { $get_input: wort } ] }", "input-unknown", ""),
-    ("value", "{ $chance: [ 1 ] }", "function-arguments", "[  ]"),
+    ("value", "{ $chance: [ 1 ] }", "function-arguments", "takes no arguments"),
     ("value", "{ $greet: [ { city: Bari } ] }", "value-type", ""),
     ("text", "{ $greet: [ { town: Bari } ] }", "function-arguments", "[ Place, string?, integer?, … ]"),
     ("text", "{ $greet: [ { city: Bari }, x, y ] }", "function-arguments", ""),
@@ -121,7 +121,9 @@ def test_a_function_of_a_namespace_is_called_with_its_prefix(loaded):
 
 
 def test_a_service_template_may_add_signatures_and_change_implementations_only(loaded):
-    inside = "  functions: {{ root: {{ signatures: [ {first}, {{}}, {{ arguments: [ string ], result: integer }} ] }} }}\n"
+    inside = (
+        "  functions: {{ root: {{ signatures: [ {first}, {{}}, {{ arguments: [ string ], result: integer }} ] }} }}\n"
+    )
     text = HEAD + BODY.format(name="value", value="{ $root: [ nine ] }")
     assert loaded(text + inside.format(first="{ implementation: x.sh }")).topology is not None
     codes = [d.code for d in loaded(text + inside.format(first="{ result: string }")).diagnostics]

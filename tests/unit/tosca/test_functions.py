@@ -53,7 +53,9 @@ FOLDED = {
     "{ concat: [ x, { concat: [ y, z ] } ] }": "xyz",
     "{ join: [ [ a, b, { get_input: port } ], '-' ] }": "a-b-80",
     "{ join: [ { get_input: names }, ',' ] }": "one,two",
+    "{ join: [ [ a, b ], { token: [ 'x-y', '-', 1 ] } ] }": "ayb",
     "{ token: [ '10.0.0.1:80', ':', 1 ] }": "80",
+    "{ token: [ { concat: [ a, ':', { join: [ [ b, c ] ] } ] }, ':', 1 ] }": "bc",
     "{ get_artifact: [ engine, note ] }": "files/note.txt",
     "{ nested: [ { get_input: port }, yes, 1.5 ] }": {"nested": [80, True, 1.5]},
 }
@@ -225,3 +227,69 @@ def test_a_secret_in_plain_text_is_refused(refused):
             v: { type: Vault, properties: { key: abc } }
         """
     assert refused(text) == [("secret-literal", 8, 42)]
+
+
+RELATED = """
+    relationship_types:
+      Link:
+        derived_from: tosca.relationships.DependsOn
+        properties: {{ port: {{ type: integer, default: 7 }} }}
+        attributes: {{ load: {{ type: float }} }}
+        interfaces:
+          Configure:
+            type: tosca.interfaces.relationship.Configure
+            operations:
+              post_configure_source: {{ implementation: run.sh, inputs: {{ value: {value} }} }}
+    topology_template:
+      node_templates:
+        machine: {{ type: Compute }}
+        engine: {{ type: DBMS, properties: {{ port: 80 }}, requirements: [ host: machine ] }}
+        app:
+          type: SoftwareComponent
+          properties: {{ component_version: '1.2' }}
+          requirements: [ host: machine, dependency: {{ node: engine, relationship: Link }} ]
+    """
+OF_A_RELATIONSHIP = {
+    "{ get_property: [ SELF, port ] }": 7,
+    "{ get_property: [ SOURCE, component_version ] }": "1.2",
+    "{ get_property: [ TARGET, port ] }": 80,
+    "{ get_property: [ TARGET, host, port ] }": None,
+    "{ get_attribute: [ TARGET, state ] }": Reference("engine", "state", (), own=True),
+    "{ concat: [ { get_property: [ TARGET, port ] }, { token: [ 'a:b', ':', 0 ] } ] }": "80a",
+}
+
+
+@pytest.mark.parametrize("call", OF_A_RELATIONSHIP)
+def test_an_operation_of_a_relationship_asks_itself_and_both_ends(call, loaded):
+    result = loaded(RELATED.format(value=call), {"run.sh": "x"})
+    if OF_A_RELATIONSHIP[call] is None:
+        assert [d.code for d in result.diagnostics if d.severity == "error"] == ["property-unknown"]
+        return
+    (operation,) = result.topology.nodes["app"].operations
+    assert operation.inputs["value"] == OF_A_RELATIONSHIP[call]
+
+
+def test_attributes_of_a_relationship_are_right_and_cannot_be_deployed(loaded):
+    result = loaded(RELATED.format(value="{ get_attribute: [ SELF, load ] }"), {"run.sh": "x"})
+    assert result.topology is not None
+    assert [d.code for d in result.diagnostics if d.severity == "refusal"] == ["unsupported"]
+    result = loaded(RELATED.format(value="{ get_attribute: [ SELF, laod ] }"), {"run.sh": "x"})
+    assert [(d.code, d.suggestion) for d in result.diagnostics if d.severity == "error"] == [
+        ("attribute-unknown", "did you mean 'load'?")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusals"),
+    [("note", 0), ("note, LOCAL_FILE", 0), ("note, LOCAL_FILE, false", 0), ("note, /opt/note.txt, true", 1)],
+)
+def test_an_artifact_is_put_where_the_engine_puts_it_and_nowhere_else(arguments, refusals, loaded):
+    result = loaded(TEMPLATE.format(value=f"{{ get_artifact: [ engine, {arguments} ] }}"), FILES)
+    assert result.topology.nodes["base"].operations[0].inputs["value"] == "files/note.txt"
+    assert sum(d.severity == "refusal" for d in result.diagnostics) == refusals
+
+
+def test_functions_of_2_0_are_plain_data_in_1_x(resolved):
+    value = "{ a: $get_input, b: { $concat: [ x ] }, $c: d }"
+    base = resolved(TEMPLATE.format(value=value), FILES).nodes["base"]
+    assert base.operations[0].inputs["value"] == {"a": "$get_input", "b": {"$concat": ["x"]}, "$c": "d"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from isthmus.topology import NODE_INDEX, Call, Reference, Secret
@@ -326,7 +328,7 @@ def test_functions_nested_beyond_reason_are_told_not_raised(inner, loaded):
 def test_properties_that_ask_one_another_without_end_are_told(loaded):
     names = [f"p{i}" for i in range(200)]
     declared = ", ".join(f"{n}: {{ type: string }}" for n in names)
-    asked = ", ".join(f"{a}: {{ $get_property: [ SELF, {b} ] }}" for a, b in zip(names, names[1:], strict=False))
+    asked = ", ".join(f"{a}: {{ $get_property: [ SELF, {b} ] }}" for a, b in itertools.pairwise(names))
     text = f"""
         tosca_definitions_version: tosca_2_0
         node_types: {{ N: {{ properties: {{ {declared} }} }} }}
@@ -363,3 +365,25 @@ def test_a_path_through_a_relationship_begins_with_that_relationship(resolved):
         {"from": "A", "to": "B", "room": "attic", "index": 0},
         {"from": "A", "to": "C", "room": "cellar", "index": 1},
     ]
+
+
+def test_what_is_left_of_a_capability_is_what_relationships_have_not_taken(resolved):
+    text = """
+        tosca_definitions_version: tosca_2_0
+        data_types: { Size: { derived_from: scalar, data_type: integer, units: { B: 1, kB: 1000 } } }
+        capability_types: { Room: { properties: { seats: { type: integer }, size: { type: Size } } } }
+        relationship_types: { In: {} }
+        node_types:
+          Hall: { capabilities: { room: { type: Room } } }
+          Guest: { requirements: [ room: { capability: Room, relationship: In } ] }
+        service_template:
+          node_templates:
+            hall: { type: Hall, capabilities: { room: { properties: { seats: 10, size: 10 kB } } } }
+            one: { type: Guest, requirements: [ room: { node: hall, allocation: { seats: 3, size: 4 kB } } ] }
+            two: { type: Guest, requirements: [ room: { node: hall, allocation: { seats: 2, size: 500 B } } ] }
+          outputs:
+            seats: { value: { $available_allocation: [ hall, CAPABILITY, room, seats ] } }
+            size: { value: { $available_allocation: [ hall, CAPABILITY, room, size ] } }
+        """
+    outputs = resolved(text).outputs
+    assert (outputs["seats"].value, outputs["size"].value) == (5, "5500 B")

@@ -138,6 +138,16 @@ def test_filters_of_a_type_and_of_its_ancestors_count_together(bundle):
     assert [r.target for r in load(bundle(text)).topology.nodes["s"].requirements] == ["large"]
 
 
+def test_a_filter_of_a_type_that_makes_no_sense_is_an_error(loaded):
+    result = loaded(
+        """
+        node_types: { Thing: { requirements: [ x: { capability: Node, node_filter: { props: [] } } ] } }
+        topology_template: { node_templates: { a: { type: Thing }, b: { type: Compute } } }
+        """
+    )
+    assert [d.code for d in result.diagnostics] == ["key-unknown"]
+
+
 def test_the_filter_of_a_selected_node_is_checked_though_no_node_is_looked_for(bundle):
     def codes(condition):
         node = f"{{ type: Machine, directives: [ select ], node_filter: {condition} }}"

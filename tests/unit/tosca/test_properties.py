@@ -1,4 +1,4 @@
-"""What holds for every template: JSON and back, inputs that stay out of types, free order of keys, places in the file."""
+"""What holds for every template: JSON and back, inputs stay out of types, keys in any order, places in the file."""
 
 from __future__ import annotations
 

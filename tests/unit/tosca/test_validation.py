@@ -145,6 +145,6 @@ def test_constraints_of_1_x_know_json_schemas_and_refuse_to_check_them(loaded):
             derived_from: tosca.nodes.Root
             properties: { p: { type: string, required: false, constraints: [ schema: %s ] } }
         """
-    found = loaded(text % "'{ \"type\": \"object\" }'").diagnostics
+    found = loaded(text % '\'{ "type": "object" }\'').diagnostics
     assert [(d.code, d.severity) for d in found] == [("unsupported", "refusal")]
     assert [d.code for d in loaded(text % "no json").diagnostics] == ["constraint-bad"]
