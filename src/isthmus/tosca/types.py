@@ -24,6 +24,7 @@ from isthmus.tosca.scalars import primitives
 from isthmus.tosca.typedefs import TypeDef
 
 if TYPE_CHECKING:
+    from isthmus.tosca.validation import Validation
     from isthmus.tosca.values import Converter
 
 KINDS = ("node", "relationship", "capability", "data", "artifact", "interface", "group", "policy")
@@ -35,6 +36,7 @@ class Types:
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
         self.custom = CustomFunctions(self)
+        self.clauses: list[Validation] = []
         self._defined: dict[str, dict[tuple[str, str], TypeDef]] = {}
         self._found: dict[tuple[str, str, str], TypeDef | None] = {}
 
@@ -172,8 +174,10 @@ class Types:
             if found.kind in ("node", "relationship"):
                 _ = found.interfaces
             if found.kind == "data":
-                _ = found.constraints
+                _ = found.constraints, found.validations
             _ = found.ancestors
+        for clause in self.clauses:  # looking into one may parse others
+            _ = clause.sound
 
     def check_refinement(self, old: PropertyDef, new: PropertyDef) -> None:
         """A property may be refined only to the same or a derived type (TOSCA 1.3 §3.6.10.6)."""

@@ -1,12 +1,13 @@
 """Validation clauses of TOSCA 2.0 (§9.11): a boolean expression in which `$value` is the value that is checked.
 
 What can be told without a value (unknown functions, counts and types of arguments, regular expressions) is
-told when the clause is parsed; the rest when a value is there.
+told though nothing has the type; the rest when a value is there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from isthmus.tosca.documents import Node
@@ -21,39 +22,57 @@ if TYPE_CHECKING:
     from isthmus.tosca.values import Converter
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Validation:
-    """One clause, and the type that it was written for: derived types keep the clauses of their parents."""
+    """One clause, and the type that it was written for: derived types keep the clauses of their parents.
 
-    node: Node
-    schema: Schema
-    statics: Statics
+    It is looked into only when it is first asked, since the type that it is about may contain itself.
+    """
+
+    def __init__(self, node: Node, schema: Schema, types: Types) -> None:
+        self.node = node
+        self.schema = schema
+        self.types = types
 
     def check(self, value: Any, scope: Scope, converter: Converter) -> str:
         """Why a value breaks the clause, as the end of a sentence; nothing when it holds or cannot be told yet."""
-        from isthmus.tosca.typed import BOOLEAN, Typed  # this module is needed to define what they are made of
+        if not self.sound:
+            return ""
+        reader = converter if converter.answer is not None else self._statics.converter
+        return (
+            "" if self._ask(value, scope, reader) is not False else f"breaks its validation clause {written(self.node)}"
+        )
 
-        reader = converter if converter.answer is not None else self.statics.converter
-        found = reader.convert(self.node, BOOLEAN, replace(scope, value=Typed(value, self.schema)))
-        return "" if found is not False else f"breaks its validation clause {written(self.node)}"
+    @cached_property
+    def sound(self) -> bool:
+        """Whether the clause makes sense whatever the value; what is wrong with it is reported."""
+        from isthmus.tosca.statics import UNKNOWN  # this module is needed to define what those are made of
+        from isthmus.tosca.templates import Scope
+        from isthmus.tosca.values import BROKEN
+
+        return self._ask(UNKNOWN, Scope(), self._statics.converter) is not BROKEN
+
+    def _ask(self, value: Any, scope: Scope, converter: Converter) -> Any:
+        from isthmus.tosca.typed import BOOLEAN, Typed, bare
+
+        subject = Typed(value, bare(self.schema))
+        return converter.convert(self.node, BOOLEAN, replace(scope, value=subject))
+
+    @cached_property
+    def _statics(self) -> Statics:
+        from isthmus.tosca.statics import Statics
+
+        return Statics(self.types.problems, self.types.custom)
 
 
 def parse_validation(node: Node, schema: Schema, types: Types) -> Validation | None:
     """The clause under `validation`, for values of ``schema`` (the schema as it is without this clause).
 
-    What is wrong with the clause is reported in ``types.problems``; None when it is of no use.
+    Whether it makes sense is told by :meth:`isthmus.tosca.types.Types.check_all`; None when it is no expression.
     """
-    from isthmus.tosca.statics import UNKNOWN, Statics
-    from isthmus.tosca.templates import Scope
-    from isthmus.tosca.typed import BOOLEAN, Typed, bare
-    from isthmus.tosca.values import BROKEN
-
-    problems = types.problems
     if call_of(node) is None:
         summary = "a validation clause is a boolean function such as { $greater_than: [ $value, 0 ] }"
-        problems.error("shape", summary, node)
+        types.problems.error("shape", summary, node)
         return None
-    subject = Typed(UNKNOWN, bare(schema))
-    statics = Statics(problems, types.custom)
-    found = statics.converter.convert(node, BOOLEAN, Scope(value=subject))
-    return None if found is BROKEN else Validation(node, bare(schema), statics)
+    found = Validation(node, schema, types)
+    types.clauses.append(found)
+    return found

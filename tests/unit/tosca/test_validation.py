@@ -148,3 +148,21 @@ def test_constraints_of_1_x_know_json_schemas_and_refuse_to_check_them(loaded):
     found = loaded(text % '\'{ "type": "object" }\'').diagnostics
     assert [(d.code, d.severity) for d in found] == [("unsupported", "refusal")]
     assert [d.code for d in loaded(text % "no json").diagnostics] == ["constraint-bad"]
+
+
+def test_a_type_that_contains_itself_may_have_a_clause_about_its_parts(loaded):
+    text = """
+        tosca_definitions_version: tosca_2_0
+        data_types:
+          Short: { derived_from: list, entry_schema: Short, validation: { $less_than: [ { $length: [ $value ] }, 3 ] } }
+          Chain:
+            properties: { next: { type: Chain, required: false }, rank: { type: integer } }
+            validation: { $greater_than: [ { $value: [ rank ] }, 0 ] }
+        node_types: { N: { properties: { a: { type: Short }, b: { type: Chain } } } }
+        service_template:
+          node_templates: { n: { type: N, properties: { a: %s, b: %s } } }
+        """
+    short, chain = "{ $union: [ [ [], [ [] ] ], [ [] ] ] }", "{ rank: 1, next: { rank: 2 } }"
+    assert loaded(text % (short, chain)).topology is not None
+    assert [d.code for d in loaded(text % ("[ [ [], [], [] ] ]", chain)).diagnostics] == ["constraint"]
+    assert [d.code for d in loaded(text % (short, "{ rank: 1, next: { rank: 0 } }")).diagnostics] == ["constraint"]
