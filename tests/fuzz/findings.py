@@ -10,6 +10,9 @@ from typing import Final
 
 from .oracle import Broken
 
+SLOW: Final = 1.0
+"""Seconds of the processor that one document may take."""
+
 MOST_SLOW: Final = 10
 """Slow documents that are kept."""
 

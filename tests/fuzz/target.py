@@ -11,14 +11,14 @@ from random import Random
 import atheris
 
 with atheris.instrument_imports(include=["isthmus"]):
-    from .findings import keep_failure, keep_slow
+    from .findings import SLOW, keep_failure, keep_slow
     from .mutations import mutate
     from .oracle import check
     from .packing import unpack
     from .seeds import built_in, public
 
-LIMIT = 1.0
-"""Seconds of the processor that one document may take."""
+PATIENCE = 60
+"""Seconds after which a document that is timed again is taken to have no end."""
 
 _PARTS = [*built_in().values(), *(d for d in list(public().values())[::8] if len(d) < 10_000)]
 
@@ -35,16 +35,16 @@ class Target:
             check(unpack(data))
         except Exception as error:  # whatever is raised is a finding
             keep_failure(self.folder, data, error)
-        if time.process_time() - begun > LIMIT:
+        if time.process_time() - begun > SLOW:
             self.confirm(data)
 
     def confirm(self, data: bytes) -> None:
         """Time a document again in a process of its own, where nothing counts branches."""
         again = [sys.executable, "-m", "tests.fuzz.tosca", "--replay", "-"]
         try:
-            done = subprocess.run(again, input=data, capture_output=True, timeout=60 * LIMIT, check=False)
+            done = subprocess.run(again, input=data, capture_output=True, timeout=PATIENCE, check=False)
         except subprocess.TimeoutExpired:
-            keep_slow(self.folder, data, f"no end after {60 * LIMIT:.0f} s")
+            keep_slow(self.folder, data, f"no end after {PATIENCE} s")
             return
         told = done.stdout.decode()
         if "SLOW" in told:

@@ -18,16 +18,13 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .findings import list_findings
+from .findings import SLOW, list_findings
 from .oracle import check
 from .packing import unpack
 from .seeds import built_in, public
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".cache/fuzz/tosca"
-LIMIT = 1.0
-"""Seconds of the processor that one document may take."""
-
 LIMITS = ["-rss_limit_mb=500", "-timeout=20", "-max_len=65536", "-print_final_stats=1", "-verbosity=1"]
 """The time limit of libFuzzer's own is for what never ends; a second is measured in :mod:`tests.fuzz.target`."""
 LONG = 12_000
@@ -44,8 +41,8 @@ def replay(data: bytes) -> int:
         return 1
     took = time.process_time() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{'SLOW' if took > LIMIT else 'fine'}: {took:.2f} s, {peak:.0f} MB")
-    return int(took > LIMIT)
+    print(f"{'SLOW' if took > SLOW else 'fine'}: {took:.2f} s, {peak:.0f} MB")
+    return int(took > SLOW)
 
 
 def plant(corpus: Path) -> None:
@@ -72,7 +69,7 @@ def fuzz(job: int, over: float, corpus: Path, findings: Path) -> int:
             done = subprocess.run(command, cwd=ROOT, env=environment, stdout=out, stderr=out, check=False)
         if done.returncode == 0:
             return ends
-        if "#0" not in log.read_text(errors="replace"):
+        if "INFO: Seed" not in log.read_text(errors="replace"):
             raise SystemExit(f"the fuzzer does not start: {log.read_text()[-2000:]}")
         ends += 1
     return ends

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.calls import MAX_TEXT, CallError, call
-from isthmus.comparing import canonical, instant, key_of, version_key
 from isthmus.topology import Call, Reference, Unknown, evaluate
+from isthmus.topology.calls import MAX_TEXT, CallError, call
+from isthmus.topology.comparing import canonical, instant, key_of, version_key
 
 SIZES = {"units": {"B": 1, "kB": 1000, "MB": 1e6}}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from isthmus.patterns import Pattern, PatternError
+from isthmus.topology.patterns import Pattern, PatternError
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Map, Node, Scalar, Seq, plain, text_of
 from isthmus.tosca.scalars import PRIMITIVES, comparable, parse

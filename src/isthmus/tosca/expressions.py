@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from isthmus.patterns import Pattern, PatternError
+from isthmus.topology.patterns import Pattern, PatternError
 from isthmus.tosca.arguments import NOTHING, Arguments
 from isthmus.tosca.definitions import ANY, Schema
 from isthmus.tosca.diagnostics import Problems

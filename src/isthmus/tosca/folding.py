@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from isthmus.calls import MAX_TEXT, CallError, call
 from isthmus.topology import Call, Secret, Value
+from isthmus.topology.calls import MAX_TEXT, CallError, call
 from isthmus.tosca.diagnostics import Located, Problems
 from isthmus.tosca.values import BROKEN, is_later
 

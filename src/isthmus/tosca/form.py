@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from isthmus.patterns import Pattern, PatternError
 from isthmus.topology import Position
+from isthmus.topology.patterns import Pattern, PatternError
 from isthmus.tosca.bundle import Bundle
 from isthmus.tosca.constraints import Constraint
 from isthmus.tosca.definitions import PropertyDef, Schema

@@ -156,7 +156,8 @@ SHAPES: dict[str, dict[str, str]] = {
         ),
         "workflow": f"{_COMMON} inputs:map precondition:any steps:map implementation:any outputs:map",
         "step": (
-            f"target!:text target_relationship:text filter:list activities!:list on_success:any on_failure:any {_COMMON}"
+            "target!:text target_relationship:text filter:list activities!:list on_success:any on_failure:any"
+            f" {_COMMON}"
         ),
         "delegate": "workflow!:text inputs:map",
         "inline": "workflow!:text inputs:map",

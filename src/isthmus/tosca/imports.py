@@ -177,10 +177,9 @@ def _check_file(document: Document, problems: Problems) -> None:
     """What is asked of a file as a whole (TOSCA 1.0 §3.1.2, TOSCA 2.0 §6.1, §6.3, §6.7.1)."""
     root = document.root
     written = root.keys.get("tosca_definitions_version")
-    if written is not None and next(iter(root.entries)) != "tosca_definitions_version":
-        # TOSCA 1.1 to 1.3 do not say so.
-        if text_of(root.get("tosca_definitions_version")) in (VERSIONS[0], MODERN):
-            complain("late-version", "version", "tosca_definitions_version must come first", written, problems)
+    strict = text_of(root.get("tosca_definitions_version")) in (VERSIONS[0], MODERN)  # the others do not say so
+    if strict and written is not None and next(iter(root.entries)) != "tosca_definitions_version":
+        complain("late-version", "version", "tosca_definitions_version must come first", written, problems)
     for name, node in entries_at(root, "repositories", problems).items():
         if isinstance(node, Map):
             check_keys(node, "repository", problems)

@@ -68,8 +68,9 @@ class Inputs:
         if not unused:
             return
         for node in walk(topology):
-            if isinstance(node, Map) and "get_input" in node.entries:
-                argument = node.entries["get_input"]
+            name = "$get_input" if node.source.version == 2 else "get_input"
+            if isinstance(node, Map) and name in node.entries:
+                argument = node.entries[name]
                 unused -= {text_of(argument.items[0] if isinstance(argument, Seq) and argument.items else argument)}
         for name in (n for n in self.definitions if n in unused):
             self._problems.warn("input-unused", f"nothing uses the input {name!r}", self.definitions[name].at)

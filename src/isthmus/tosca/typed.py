@@ -102,7 +102,7 @@ def comparable(one: Schema | None, other: Schema | None) -> bool:
 
 
 def form_of(schema: Schema | None, levels: int = MAX_LEVELS) -> Any:
-    """How values of a type are brought into a form that compares: see :func:`isthmus.comparing.canonical`."""
+    """How values of a type are brought into a form that compares: see :func:`isthmus.topology.comparing.canonical`."""
     if schema is None or not levels:
         return None
     if schema.scalar is not None:

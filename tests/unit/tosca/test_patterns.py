@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.patterns import Pattern, PatternError
+from isthmus.topology.patterns import Pattern, PatternError
 
 PATTERNS = [
     "", "a", "ab|cd", "a*", "a+b?", "(a|b)*c", "[a-c]{2}", "[^a]+", "a{0,2}b{1,}", r"\d+", r"\w-\w", ".", ".*",

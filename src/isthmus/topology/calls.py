@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from isthmus.comparing import MAX_NUMBER, canonical, is_number, key_of, number_in, shown, text_in, with_unit
-from isthmus.patterns import Pattern
+from isthmus.topology.comparing import MAX_NUMBER, canonical, is_number, key_of, number_in, shown, text_in, with_unit
+from isthmus.topology.patterns import Pattern
 
 MAX_TEXT = 2**20
 """Characters, or entries, that one function may put together."""
