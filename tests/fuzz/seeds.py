@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 from isthmus.tosca import Bundle, BundleError
@@ -18,13 +19,16 @@ def built_in() -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted(FOLDER.glob("*.yaml"))}
 
 
-def public() -> dict[str, bytes]:
-    """The templates of the corpora with what they import, by path; empty when they are not there."""
+def public_names() -> list[str]:
+    """The templates of the corpora by path; none when they are not there."""
     manifest = CORPORA / "manifest.json"
-    found: dict[str, bytes] = {}
-    for case in json.loads(manifest.read_text()) if manifest.exists() else ():
-        try:
-            found[case["path"]] = pack(Bundle.from_path(CORPORA / case["path"]))
-        except BundleError:
-            found[case["path"]] = (CORPORA / case["path"]).read_bytes()
-    return found
+    return [case["path"] for case in json.loads(manifest.read_text())] if manifest.exists() else []
+
+
+@cache
+def public(name: str) -> bytes:
+    """A template of the corpora, packed with what it imports."""
+    try:
+        return pack(Bundle.from_path(CORPORA / name))
+    except BundleError:
+        return (CORPORA / name).read_bytes()

@@ -15,12 +15,12 @@ with atheris.instrument_imports(include=["isthmus"]):
     from .mutations import mutate
     from .oracle import check
     from .packing import unpack
-    from .seeds import built_in, public
+    from .seeds import built_in, public, public_names
 
 PATIENCE = 60
 """Seconds after which a document that is timed again is taken to have no end."""
 
-_PARTS = [*built_in().values(), *(d for d in list(public().values())[::8] if len(d) < 10_000)]
+_PARTS = [*built_in().values(), *(d for d in map(public, public_names()[::8]) if len(d) < 10_000)]
 
 
 class Target:

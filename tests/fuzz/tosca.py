@@ -21,7 +21,7 @@ from pathlib import Path
 from .findings import SLOW, list_findings
 from .oracle import check
 from .packing import unpack
-from .seeds import built_in, public
+from .seeds import built_in, public, public_names
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".cache/fuzz/tosca"
@@ -48,7 +48,7 @@ def replay(data: bytes) -> int:
 def plant(corpus: Path) -> None:
     """Put the seeds where the fuzzer begins; of the long ones a few, since each takes the time of many short ones."""
     corpus.mkdir(parents=True, exist_ok=True)
-    seeds = [*built_in().values(), *public().values()]
+    seeds = [*built_in().values(), *map(public, public_names())]
     long = [data for data in seeds if len(data) > LONG]
     for data in [*(d for d in seeds if len(d) <= LONG), *long[:: len(long) // 10 + 1]]:
         (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)

@@ -21,6 +21,7 @@ LENIENCIES = {
     "unknown-valid-types": "A list of the types that are valid somewhere may name types that nobody defines.",
     "late-version": "`tosca_definitions_version` may come after other keys.",
     "bare-quantities": "A number without unit may stand where a scalar-unit is declared: bytes, seconds or hertz.",
+    "index-of-single": "An index may follow an attribute that is no list: 0 means the attribute itself.",
     "loose-defaults": "A default may break its own constraints.",
     "count": "`count` of a scalable capability is the number of instances at first, and may be 0.",
     "unchecked-targets": "A requirement may point at a node of another type than is declared.",

@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from isthmus.topology import Call, Reference, Secret, Value, follow
+from isthmus.tosca.definitions import Schema
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.documents import Node, text_of
+from isthmus.tosca.leniency import complain
 from isthmus.tosca.templates import NodeTemplate, Relation, Values
+from isthmus.tosca.typed import dig
 from isthmus.tosca.values import BROKEN
 
 Path = tuple[str | int, ...]
@@ -79,6 +82,9 @@ class Lookup:
         """An attribute, or a property that stands for one (TOSCA 1.3 §3.6.12); NOTHING when there is none."""
         name, rest = str(path[0]), path[1:]
         if name in node.type.attributes:
+            # The attribute of a node by name is a list where the node has several instances; one's own is not.
+            if own and not self._leads(node.type.attributes[name].schema, rest, at):
+                return BROKEN
             return Reference(node.name, name, rest, own)
         if name in node.values.definitions:
             return self.dig(node.values.get(name), rest, at)
@@ -91,6 +97,14 @@ class Lookup:
             return NOTHING
         same = own and relation.target in node.hosts()
         return self.attribute(relation.target, rest, same, at)
+
+    def _leads(self, schema: Schema, path: Path, at: Node) -> bool:
+        """Whether values of a type have such a part; reported when they have not."""
+        try:
+            dig(schema, path)
+        except ValueError as e:
+            return complain("index-of-single", "function-arguments", str(e), at, self.problems)
+        return True
 
     def _capability_attribute(self, node: NodeTemplate, name: str, rest: Path, own: bool, at: Node) -> Value:
         definition = node.type.capabilities[name]

@@ -15,4 +15,4 @@ def test_the_surface_is_guarded():
 def test_the_language_brings_in_nothing_else_of_ours():
     code = "import sys, isthmus.tosca; print(*sorted(m for m in sys.modules if m.startswith('isthmus')))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert {m.split(".")[1] for m in out.split() if "." in m} == {"tosca", "topology", "calls", "comparing", "patterns"}
+    assert {m.split(".")[1] for m in out.split() if "." in m} == {"tosca", "topology"}
