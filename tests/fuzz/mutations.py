@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from random import Random
 
-from isthmus.tosca.key_order import ORDER
+from isthmus.tosca.tools.key_order import ORDER
 
 _EXTRA = """
 SELF HOST SOURCE TARGET ORCHESTRATOR TOSCA _target _source <<

@@ -8,7 +8,7 @@ from typing import Any
 
 from isthmus.topology import Topology
 from isthmus.tosca import Bundle, Diagnostic, Form, Loaded, Severity, form, load, profiles
-from isthmus.tosca.interchange import InterchangeError, dumps, loads
+from isthmus.tosca.tools.interchange import InterchangeError, dumps, loads
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What ends a line for libyaml, which goes by YAML 1.1 (§5.4)."""

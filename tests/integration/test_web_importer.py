@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from isthmus.tosca.importers import ImportRefused
-from isthmus.tosca.importers import cache as cache_module
-from isthmus.tosca.importers.addresses import check_public
-from isthmus.tosca.importers.web import WebImporter
+from isthmus.tosca.reading.importers import ImportRefused
+from isthmus.tosca.reading.importers import cache as cache_module
+from isthmus.tosca.reading.importers.addresses import check_public
+from isthmus.tosca.reading.importers.web import WebImporter
 
 HOST, OTHER = "types.example", "other.example"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from isthmus.errors import NotFound
 from isthmus.tosca import Bundle, Field, Form, form
-from isthmus.tosca import input_schema as schemas
+from isthmus.tosca.tools import input_schema as schemas
 from isthmus.views import InputView, TemplateView
 
 MAIN = "template.yaml"

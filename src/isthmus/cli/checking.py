@@ -87,7 +87,7 @@ def tell(verdict: Verdict) -> Iterator[dict[str, Any]]:
 def report_sarif(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """The verdicts as SARIF, with paths as seen from the folder that one is in."""
     from isthmus import __version__
-    from isthmus.tosca.sarif import Checked, sarif
+    from isthmus.tosca.tools.sarif import Checked, sarif
 
     return sarif([Checked(v.diagnostics, *_where(v), v.notes) for v in verdicts], __version__)
 

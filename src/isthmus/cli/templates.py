@@ -16,7 +16,7 @@ from isthmus.cli.failures import USAGE, Failure
 if TYPE_CHECKING:
     from isthmus.tosca.bundle import Bundle
     from isthmus.tosca.diagnostics import Diagnostic
-    from isthmus.tosca.importers.web import WebImporter
+    from isthmus.tosca.reading.importers.web import WebImporter
 
 _MAIN = "template.yaml"
 _ARCHIVES = (".zip", ".csar", ".tar", ".tar.gz", ".tgz")
@@ -95,7 +95,7 @@ def _importer(allow: Sequence[str]) -> WebImporter | None:
     """What fetches imports by URL; nothing is fetched unless a host is allowed."""
     if not allow:
         return None
-    from isthmus.tosca.importers.web import WebImporter
+    from isthmus.tosca.reading.importers.web import WebImporter
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isthmus" / "imports"
     try:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from isthmus.cli.output import say
-from isthmus.tosca.typedoc import FieldDoc, InterfaceDoc, RequirementDoc, TypeDoc, TypeLine
+from isthmus.tosca.tools.typedoc import FieldDoc, InterfaceDoc, RequirementDoc, TypeDoc, TypeLine
 
 
 def show_hierarchy(lines: Sequence[TypeLine]) -> None:

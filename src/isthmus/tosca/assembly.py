@@ -6,27 +6,27 @@ from collections.abc import Mapping
 
 from isthmus.topology import Node as TopologyNode
 from isthmus.topology import NodeKind, Output, Requirement, Topology
-from isthmus.tosca.activities import Activities
-from isthmus.tosca.artifact_checks import check_artifacts
-from isthmus.tosca.callees import Callees
-from isthmus.tosca.conditions import Conditions
-from isthmus.tosca.definitions import parse_property, parse_schema
 from isthmus.tosca.diagnostics import Problems
-from isthmus.tosca.documents import Map, Node, metadata_of, text_of
-from isthmus.tosca.functions import Functions
+from isthmus.tosca.expressions.functions import Functions
 from isthmus.tosca.grammar import check_keys, entries_at, map_at
-from isthmus.tosca.groups import check_allowed, read_groups
-from isthmus.tosca.imports import Document
-from isthmus.tosca.multiplicity import scaling
-from isthmus.tosca.notifications import check_template_notifications, check_type_notifications
-from isthmus.tosca.operations import Operations
-from isthmus.tosca.policies import read_policies
-from isthmus.tosca.substitution import read_substitution
-from isthmus.tosca.targets import Targets
-from isthmus.tosca.templates import NodeTemplate, Scope
-from isthmus.tosca.triggers import Triggers
-from isthmus.tosca.types import Types
-from isthmus.tosca.workflows import Workflows, declare_workflows
+from isthmus.tosca.procedures.activities import Activities
+from isthmus.tosca.procedures.callees import Callees
+from isthmus.tosca.procedures.conditions import Conditions
+from isthmus.tosca.procedures.groups import check_allowed, read_groups
+from isthmus.tosca.procedures.notifications import check_template_notifications, check_type_notifications
+from isthmus.tosca.procedures.policies import read_policies
+from isthmus.tosca.procedures.targets import Targets
+from isthmus.tosca.procedures.triggers import Triggers
+from isthmus.tosca.procedures.workflows import Workflows, declare_workflows
+from isthmus.tosca.reading.documents import Map, Node, metadata_of, text_of
+from isthmus.tosca.reading.imports import Document
+from isthmus.tosca.resolving.artifact_checks import check_artifacts
+from isthmus.tosca.resolving.multiplicity import scaling
+from isthmus.tosca.resolving.operations import Operations
+from isthmus.tosca.resolving.substitution import read_substitution
+from isthmus.tosca.resolving.templates import NodeTemplate, Scope
+from isthmus.tosca.typesystem.definitions import parse_property, parse_schema
+from isthmus.tosca.typesystem.types import Types
 
 
 def assemble(document: Document, section: Map | None, types: Types, functions: Functions) -> Topology:

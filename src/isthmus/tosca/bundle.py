@@ -17,13 +17,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isthmus.tosca.archive import MAX_FILES, MAX_UNPACKED, check_names, unpack, unzip
-from isthmus.tosca.csar import METAS, Contents, check_nameless, read_contents, write_meta
 from isthmus.tosca.diagnostics import Diagnostic, Problems
-from isthmus.tosca.paths import is_remote
+from isthmus.tosca.reading.archive import MAX_FILES, MAX_UNPACKED, check_names, unpack, unzip
+from isthmus.tosca.reading.csar import METAS, Contents, check_nameless, read_contents, write_meta
+from isthmus.tosca.reading.paths import is_remote
 
 if TYPE_CHECKING:
-    from isthmus.tosca.importers import Importer
+    from isthmus.tosca.reading.importers import Importer
 
 ARCHIVES = (".zip", ".csar", ".tar", ".tar.gz", ".tgz")
 """How the names of archives end (TOSCA 2.0 §17.1.1)."""
@@ -126,7 +126,7 @@ class Bundle:
         bundle are relative to it. Imports by URL are fetched by ``importer``; without one nothing is. What is
         missing is left to :func:`load` to tell, with its place. Raises :class:`BundleError`.
         """
-        from isthmus.tosca.importers.collect import collect, read_file
+        from isthmus.tosca.reading.importers.collect import collect, read_file
 
         path = Path(path)
         problems = Problems()
@@ -141,7 +141,7 @@ class Bundle:
 
     def fetched(self, importer: Importer) -> Bundle:
         """The bundle with what it imports by URL; raises :class:`BundleError` for what cannot be had."""
-        from isthmus.tosca.importers.collect import fetch_missing
+        from isthmus.tosca.reading.importers.collect import fetch_missing
 
         problems = Problems()
         files = fetch_missing((self.main, *self.others), self.files, importer, problems)

@@ -9,15 +9,15 @@ from typing import Any
 from isthmus.topology import Position
 from isthmus.topology.patterns import Pattern, PatternError
 from isthmus.tosca.bundle import Bundle
-from isthmus.tosca.constraints import Constraint
-from isthmus.tosca.definitions import PropertyDef, Schema
 from isthmus.tosca.diagnostics import Diagnostic, Exhausted, Problems
-from isthmus.tosca.documents import Map, Node, Scalar, Seq, metadata_of, text_of
+from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.grammar import entries_at
-from isthmus.tosca.inputs import parse_inputs
 from isthmus.tosca.load import Opened, open_template
-from isthmus.tosca.templates import Scope
-from isthmus.tosca.values import BROKEN, Converter
+from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, metadata_of, text_of
+from isthmus.tosca.resolving.inputs import parse_inputs
+from isthmus.tosca.resolving.templates import Scope
+from isthmus.tosca.typesystem.constraints import Constraint
+from isthmus.tosca.typesystem.definitions import PropertyDef, Schema
 
 
 @dataclass(frozen=True, slots=True)

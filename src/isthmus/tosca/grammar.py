@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.documents import Map, Node, Scalar, Seq, is_text, scalar_value
 from isthmus.tosca.leniency import complain
-from isthmus.tosca.scalars import is_version
+from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, is_text, scalar_value
+from isthmus.tosca.typesystem.scalars import is_version
 
 _TYPE = "derived_from version metadata description"
 _PROPERTY = (

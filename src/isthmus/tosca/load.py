@@ -8,20 +8,20 @@ from types import MappingProxyType
 from typing import Any
 
 from isthmus.topology import Topology
-from isthmus.tosca.artifacts import Artifacts
 from isthmus.tosca.assembly import assemble
 from isthmus.tosca.bundle import Bundle
 from isthmus.tosca.diagnostics import Diagnostic, Exhausted, Problems, Severity
-from isthmus.tosca.documents import Map
-from isthmus.tosca.functions import Functions
+from isthmus.tosca.expressions.functions import Functions
+from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.grammar import check_keys, map_at
-from isthmus.tosca.imports import Document, read_documents
-from isthmus.tosca.inputs import Inputs, parse_inputs
-from isthmus.tosca.nodes import read_nodes
-from isthmus.tosca.refused import without_broken
-from isthmus.tosca.requirements import bind_requirements
-from isthmus.tosca.types import Types
-from isthmus.tosca.values import BROKEN, Converter
+from isthmus.tosca.reading.documents import Map
+from isthmus.tosca.reading.imports import Document, read_documents
+from isthmus.tosca.resolving.artifacts import Artifacts
+from isthmus.tosca.resolving.inputs import Inputs, parse_inputs
+from isthmus.tosca.resolving.nodes import read_nodes
+from isthmus.tosca.resolving.refused import without_broken
+from isthmus.tosca.resolving.requirements import bind_requirements
+from isthmus.tosca.typesystem.types import Types
 
 
 @dataclass(frozen=True, slots=True)

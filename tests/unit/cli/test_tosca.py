@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from isthmus.tosca import Bundle
-from isthmus.tosca.interchange import loads
+from isthmus.tosca.tools.interchange import loads
 
 HEAD = "tosca_definitions_version: tosca_simple_yaml_1_3\n"
 TEXT = (

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from isthmus.tosca import Bundle, BundleError, load
-from isthmus.tosca.importers import collect as collect_module
+from isthmus.tosca.reading.importers import collect as collect_module
 
 TEMPLATE = b"""tosca_definitions_version: tosca_simple_yaml_1_3
 imports: [ types/types.yaml ]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.topology import Node, NodeKind, Requirement, Scaling, Topology
-from isthmus.tosca.drawing import dot, mermaid
+from isthmus.tosca.tools.drawing import dot, mermaid
 
 
 def pair(machine: str = "m", software: str = "s", edge: str = "host") -> Topology:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus import catalogue
-from isthmus.tosca.formatting import FormatError, format_document
+from isthmus.tosca.tools.formatting import FormatError, format_document
 
 from .score import CORPORA
 

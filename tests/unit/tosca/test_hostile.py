@@ -135,7 +135,7 @@ def test_the_document_is_refused_with_a_diagnostic(case):
 TINY = """
 import resource, sys
 from isthmus.tosca import Bundle, load
-from isthmus.tosca.compose import MAX_DOCUMENT
+from isthmus.tosca.reading.compose import MAX_DOCUMENT
 head = b"tosca_definitions_version: tosca_simple_yaml_1_3\\ndsl_definitions: [ "
 data = head + b"a," * ((MAX_DOCUMENT - len(head) - 4) // 2) + b"]"
 codes = {d.code for d in load(Bundle("t.yaml", {"t.yaml": data})).diagnostics}

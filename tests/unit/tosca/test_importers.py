@@ -7,15 +7,15 @@ import threading
 import pytest
 
 from isthmus.tosca import Bundle, BundleError, load
-from isthmus.tosca.compose import compose
 from isthmus.tosca.diagnostics import Problems
-from isthmus.tosca.documents import Map
-from isthmus.tosca.import_targets import import_targets
-from isthmus.tosca.importers import ImportRefused
-from isthmus.tosca.importers import collect as collect_module
-from isthmus.tosca.importers.addresses import check_public, is_public, resolve
-from isthmus.tosca.importers.allowing import check_allowed, parse_allowed, parse_place
-from isthmus.tosca.importers.web import WebImporter
+from isthmus.tosca.reading.compose import compose
+from isthmus.tosca.reading.documents import Map
+from isthmus.tosca.reading.import_targets import import_targets
+from isthmus.tosca.reading.importers import ImportRefused
+from isthmus.tosca.reading.importers import collect as collect_module
+from isthmus.tosca.reading.importers.addresses import check_public, is_public, resolve
+from isthmus.tosca.reading.importers.allowing import check_allowed, parse_allowed, parse_place
+from isthmus.tosca.reading.importers.web import WebImporter
 
 HOST = "types.example"
 

@@ -26,8 +26,8 @@ from isthmus.topology import (
     Topology,
 )
 from isthmus.tosca import Bundle, BundleError, load
-from isthmus.tosca.interchange import MAX_DEPTH, InterchangeError, dumps, from_json, loads, to_json
-from isthmus.tosca.shapes import shape_of
+from isthmus.tosca.tools.interchange import MAX_DEPTH, InterchangeError, dumps, from_json, loads, to_json
+from isthmus.tosca.tools.shapes import shape_of
 
 from .score import CORPORA, cases
 
@@ -223,8 +223,8 @@ class _Either:
 
 
 def test_fields_that_later_versions_may_have_are_carried_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    from isthmus.tosca import interchange
-    from isthmus.tosca.shapes import Record
+    from isthmus.tosca.tools import interchange
+    from isthmus.tosca.tools.shapes import Record
 
     for value in (_Either(_One(2)), _Either(_Two(("y", 2)), (("n", {"$x": Secret("s")}),)), _Either(None)):
         written = json.loads(json.dumps(interchange._write(Record(_Either), value, 1)))

@@ -22,7 +22,7 @@ from isthmus.topology import (
     Stage,
     Topology,
 )
-from isthmus.tosca.outline import outline
+from isthmus.tosca.tools.outline import outline
 
 
 def test_nodes_are_told_with_all_that_they_are_made_of() -> None:

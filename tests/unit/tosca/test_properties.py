@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from isthmus.tosca import Bundle, Form, Loaded, form, load
 from isthmus.tosca.diagnostics import Problems
-from isthmus.tosca.documents import plain
-from isthmus.tosca.interchange import to_json
 from isthmus.tosca.load import open_template
 from isthmus.tosca.profiles import SIMPLE
-from isthmus.tosca.types import Types, normative_types
+from isthmus.tosca.reading.documents import plain
+from isthmus.tosca.tools.interchange import to_json
+from isthmus.tosca.typesystem.types import Types, normative_types
 
 from ...fuzz.mutations import mutate
 from ...fuzz.oracle import HOSTILE, check, check_interchange, check_loaded

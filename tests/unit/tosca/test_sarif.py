@@ -6,7 +6,7 @@ import json
 
 from isthmus.topology import Position
 from isthmus.tosca import CODES, Diagnostic, Severity
-from isthmus.tosca.sarif import Checked, sarif
+from isthmus.tosca.tools.sarif import Checked, sarif
 
 ERROR = Diagnostic(
     Severity.ERROR,

@@ -10,9 +10,9 @@ from typing import Any
 
 from isthmus import catalogue
 from isthmus.tosca import Bundle, load
-from isthmus.tosca.input_schema import inputs_schema
-from isthmus.tosca.interchange import to_json
-from isthmus.tosca.schema import topology_schema
+from isthmus.tosca.tools.input_schema import inputs_schema
+from isthmus.tosca.tools.interchange import to_json
+from isthmus.tosca.tools.schema import topology_schema
 
 COPY = Path(__file__).parents[3] / "docs/schemas/topology-1.json"
 
@@ -29,7 +29,7 @@ def references(schema: Any) -> Iterator[str]:
 
 
 def test_the_copy_in_the_documentation_is_the_schema() -> None:
-    told = "write it anew: .venv/bin/python -m isthmus.tosca.schema > docs/schemas/topology-1.json"
+    told = "write it anew: .venv/bin/python -m isthmus.tosca.tools.schema > docs/schemas/topology-1.json"
     assert json.loads(COPY.read_text()) == json.loads(json.dumps(topology_schema())), told
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from isthmus.tosca import Bundle, Diagnostic
-from isthmus.tosca.typedoc import FieldDoc, TypeDoc, TypeLine, describe_type, list_types
+from isthmus.tosca.tools.typedoc import FieldDoc, TypeDoc, TypeLine, describe_type, list_types
 
 TEXT = """
     node_types:

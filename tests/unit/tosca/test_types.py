@@ -3,9 +3,9 @@
 import pytest
 
 from isthmus.tosca.diagnostics import Problems
+from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.profiles import SIMPLE
-from isthmus.tosca.types import KINDS, normative_types
-from isthmus.tosca.values import BROKEN, Converter
+from isthmus.tosca.typesystem.types import KINDS, normative_types
 
 
 def test_the_normative_types_are_sound():

@@ -39,16 +39,16 @@ def show(
         raise typer.BadParameter(f"--format is one of {', '.join(_FORMATS)}")
     topology = _load(file, read_inputs(inputs, pairs), root, allow_import)
     if as_json or form == "json":
-        from isthmus.tosca.interchange import to_json
+        from isthmus.tosca.tools.interchange import to_json
 
         emit(to_json(topology))
     elif form == "tree":
-        from isthmus.tosca.outline import outline
+        from isthmus.tosca.tools.outline import outline
 
         for line in outline(topology):
             say(str(line))
     else:
-        from isthmus.tosca import drawing
+        from isthmus.tosca.tools import drawing
 
         print(clean(drawing.dot(topology) if form == "dot" else drawing.mermaid(topology)), end="")
 
@@ -97,7 +97,7 @@ def types(
 
     from isthmus.cli.types import show_hierarchy, show_type
     from isthmus.tosca.diagnostics import nearest
-    from isthmus.tosca.typedoc import TypeDoc, TypeLine, describe_type, list_types
+    from isthmus.tosca.tools.typedoc import TypeDoc, TypeLine, describe_type, list_types
 
     bundle = _read_bundle(file, root, allow_import) if file is not None else None
     lines = list_types(bundle)
@@ -122,7 +122,7 @@ def types(
 @app.command()
 def inputs(file: File, root: Root = None, allow_import: AllowImport = None, as_json: Json = False) -> None:
     """Print the inputs of a template as JSON Schema (2020-12), for forms. It is JSON in any case."""
-    from isthmus.tosca.input_schema import inputs_schema
+    from isthmus.tosca.tools.input_schema import inputs_schema
 
     schema = inputs_schema(_read_bundle(file, root, allow_import))
     if not isinstance(schema, dict):
@@ -149,7 +149,7 @@ def fmt(
 
 def _format(file: str, *, write: bool, diff: bool, quiet: bool) -> dict[str, Any]:
     from isthmus.cli.files import replace_file
-    from isthmus.tosca.formatting import FormatError, format_document
+    from isthmus.tosca.tools.formatting import FormatError, format_document
 
     result: dict[str, Any] = {"file": file, "changed": False, "error": ""}
     try:
@@ -171,7 +171,7 @@ def _format(file: str, *, write: bool, diff: bool, quiet: bool) -> dict[str, Any
 
 
 def _read(file: str) -> bytes:
-    from isthmus.tosca.compose import MAX_DOCUMENT
+    from isthmus.tosca.reading.compose import MAX_DOCUMENT
 
     if Path(file).exists() and not Path(file).is_file():
         raise IsADirectoryError("a folder or a device, not a file")

@@ -1,0 +1,1 @@
+"""Functions, values under their types, conditions."""

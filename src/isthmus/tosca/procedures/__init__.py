@@ -1,0 +1,1 @@
+"""Groups, policies and workflows: checked, and told."""

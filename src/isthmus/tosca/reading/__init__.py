@@ -1,0 +1,1 @@
+"""From files to documents: bundles and archives, YAML with its places, imports."""

@@ -1,0 +1,1 @@
+"""From node templates to the nodes of a topology: inputs, requirements, operations."""

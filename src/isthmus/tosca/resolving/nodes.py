@@ -1,0 +1,110 @@
+"""Reads `node_templates`: each bound to its type, its properties and capabilities ready to be asked."""
+
+from __future__ import annotations
+
+from isthmus.tosca.diagnostics import Problems, near
+from isthmus.tosca.expressions.functions import Functions
+from isthmus.tosca.grammar import check_keys, entries_at, map_at
+from isthmus.tosca.leniency import complain
+from isthmus.tosca.reading.documents import Map, text_of
+from isthmus.tosca.reading.imports import Document
+from isthmus.tosca.resolving.directives import read_directives
+from isthmus.tosca.resolving.templates import NodeTemplate, Scope, Values
+from isthmus.tosca.typesystem.interfaces import overlay_interfaces
+from isthmus.tosca.typesystem.typedefs import artifact_entries
+from isthmus.tosca.typesystem.types import Types
+
+
+def read_nodes(topology: Map | None, types: Types, document: Document, functions: Functions) -> None:
+    """Fill ``functions.nodes`` in the template's order; what is unusable goes to ``functions.broken``."""
+    section = map_at(topology, "node_templates", types.problems)
+    if section is None:
+        return
+    for name, written in section.entries.items():
+        node = _resolve_copy(written, section, types.problems)
+        template = _read(name, node, section, types, document, functions) if node is not None else None
+        if template is None:
+            functions.broken.add(name)
+        else:
+            functions.nodes[name] = template
+
+
+def _resolve_copy(written: object, section: Map, problems: Problems) -> Map | None:
+    """A template whose keys are laid over those of the template that `copy` names (TOSCA 1.3 §3.8.3)."""
+    if not isinstance(written, Map):
+        return None
+    source = written.get("copy")
+    if source is None:
+        return written
+    original = section.get(text_of(source))
+    if not isinstance(original, Map) or original.get("copy") is not None:
+        problems.error("target-unknown", f"there is no template {text_of(source)!r} to copy", source)
+        return None
+    merged = Map(written.source, written.mark)
+    merged.entries = {**original.entries, **written.entries}
+    merged.keys = {**original.keys, **written.keys}
+    return merged
+
+
+def _read(
+    name: str, node: Map, section: Map, types: Types, document: Document, functions: Functions
+) -> NodeTemplate | None:
+    problems = types.problems
+    check_keys(node, "node_template", problems)
+    at = section.keys[name]
+    written = node.get("type")
+    if written is None:
+        problems.error("key-missing", f"the node {name!r} has no type", at)
+        return None
+    found = types.resolve("node", written, document)
+    if found is None:
+        return None
+    template = NodeTemplate(name, node, found, document, at, directives=read_directives(name, node, problems))
+    scope = Scope(node=template)
+    make = functions.converter
+    properties = map_at(node, "properties", problems)
+    template.values = Values(repr(name), found.properties, properties, scope, at, make)
+    attributes = _short(map_at(node, "attributes", problems))
+    template.attributes = Values(repr(name), found.attributes, attributes, scope, at, make)
+    template.capabilities = _read_capabilities(template, problems, functions)
+    template.interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document, template=True)
+    template.artifacts = {**found.artifacts, **artifact_entries(node)}
+    return template
+
+
+def _short(attributes: Map | None) -> Map | None:
+    """Attributes with their values alone: TOSCA 1.x has a long notation for them too (1.3 §3.6.13.2)."""
+    if attributes is None or attributes.source.version == 2:
+        return attributes
+    short = Map(attributes.source, attributes.mark)
+    short.keys = attributes.keys
+    short.entries = {
+        name: node.entries["value"] if isinstance(node, Map) and _LONG >= node.entries.keys() >= {"value"} else node
+        for name, node in attributes.entries.items()
+    }
+    return short
+
+
+_LONG = {"description", "value"}
+
+
+def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Functions) -> dict[str, Values]:
+    assigned = entries_at(template.node, "capabilities", problems)
+    problems.spend(len(template.type.capabilities) + len(template.type.artifacts))
+    found = {}
+    for name, definition in template.type.capabilities.items():
+        written = assigned.get(name)
+        properties = None
+        if isinstance(written, Map):
+            check_keys(written, "capability_assignment", problems)
+            properties = map_at(written, "properties", problems)
+        what = f"the capability {name!r} of {template.name!r}"
+        at = written if written is not None else template.at
+        scope = Scope(node=template)
+        found[name] = Values(what, definition.properties, properties, scope, at, functions.converter)
+    section = template.node.get("capabilities")
+    for name in (n for n in assigned if n not in found):
+        assert isinstance(section, Map)
+        summary, at = f"{template.type.name} has no capability {name!r}", section.keys[name]
+        complain("undeclared-names", "capability-unknown", summary, at, problems, near(name, found))
+    return found

@@ -1,0 +1,1 @@
+"""Types, what they define, and what values may be."""
