@@ -113,6 +113,7 @@ def measure_time(report: Report, sizes: Sequence[int], runs: int, folder: Path) 
     ours: dict[int, float] = {}
     for nodes in sizes:
         say(f"{nodes:,} nodes")
+        runs = min(runs, 3) if nodes >= 10_000 else runs
         text, path = write_template(nodes), folder / f"{nodes}.yaml"
         path.write_text(text)
         ours[nodes] = tell_size(report, f"{nodes:,} nodes", text, runs)

@@ -1,4 +1,4 @@
-"""Scores the engine on public templates; `python tests/unit/tosca/score.py [--json] [CORPUS…]` prints the table.
+"""Scores the engine on public templates; `python -m tests.unit.tosca.score [--json] [CORPUS…]` prints the table.
 
 `right` counts the cases that come out as they should: as the manifest expects, or against it where
 ``EXCEPTIONS`` says so. The exit code is 1 while any case is wrong.
@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isthmus.tosca import Bundle, BundleError, Diagnostic, Severity, load
+from tests.unit.tosca.exceptions import EXCEPTIONS
 
 CORPORA = Path(__file__).parents[4] / "shared/corpora/tosca"
-
-EXCEPTIONS: Mapping[str, tuple[str, str]] = {}
-"""Cases by path for which the specification says other than the manifest: why, and its section."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def errors(path: str) -> list[Diagnostic]:
     A refusal is not either: the template is right, and it is the engine that cannot make it.
     """
     try:
-        found = load(Bundle.from_path(CORPORA / path)).diagnostics
+        found = load(Bundle.from_path(CORPORA / path, root=CORPORA / Path(path).parts[0])).diagnostics
     except BundleError as e:
         found = e.diagnostics
     return [d for d in found if d.severity is Severity.ERROR and d.code != "input-missing"]

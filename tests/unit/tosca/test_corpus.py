@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .score import CORPORA, EXCEPTIONS, cases, judge
+from .exceptions import EXCEPTIONS
+from .score import CORPORA, cases, judge
 
 HERE = (CORPORA / "manifest.json").exists()
 CASES = list(cases()) if HERE else []

@@ -179,7 +179,7 @@ def test_the_order_of_keys_does_not_matter_to_a_seed(name: str) -> None:
 
 
 ORDERED = ("requirements-and-capabilities", "not_first_line")
-"""Templates of which the order tells something: who is first gets what there is too little of, or the version's place."""
+"""Templates whose order tells something: who comes first gets what is scarce, or where the version stands."""
 
 
 @needs_corpora

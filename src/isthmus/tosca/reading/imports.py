@@ -162,7 +162,7 @@ class _Reader:
         for file in self.files:
             if file.endswith((".yaml", ".yml")) and self._profile_of(file) == name.text:
                 return file
-        self.problems.error(
+        self.problems.refuse(
             "import",
             f"there is no profile {name.text!r}",
             name,
