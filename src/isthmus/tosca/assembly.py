@@ -8,6 +8,7 @@ from isthmus.topology import Node as TopologyNode
 from isthmus.topology import NodeKind, Output, Requirement, Topology
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.expressions.functions import Functions
+from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.grammar import check_keys, entries_at, map_at
 from isthmus.tosca.procedures.activities import Activities
 from isthmus.tosca.procedures.callees import Callees
@@ -23,6 +24,7 @@ from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.artifact_checks import check_artifacts
 from isthmus.tosca.resolving.multiplicity import scaling
 from isthmus.tosca.resolving.operations import Operations
+from isthmus.tosca.resolving.requirement_definitions import check_requirement_definitions
 from isthmus.tosca.resolving.substitution import read_substitution
 from isthmus.tosca.resolving.templates import NodeTemplate, Scope
 from isthmus.tosca.typesystem.definitions import parse_property, parse_schema
@@ -107,6 +109,7 @@ def _requirements(template: NodeTemplate) -> tuple[Requirement, ...]:
     for relation in template.relations:
         relation.values.check()
         relation.attributes.check()
+        relation.attributes.all()
         name = "host" if relation is host else relation.name
         edges.append(
             Requirement(name, relation.target.name, relation.type.name, relation.values.all(), relation.capability)
@@ -161,3 +164,5 @@ def _check_types(types: Types, triggers: Triggers) -> None:
             triggers.check(found)
         elif found.kind in ("node", "relationship", "interface"):
             check_type_notifications(found, types)
+        if found.kind == "node" and found.document.version == 2:
+            check_requirement_definitions(found, Converter(types.problems, lambda name, node, scope: BROKEN))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.leniency import complain
-from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, is_text, scalar_value
+from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, is_text, scalar_value, text_of
 from isthmus.tosca.typesystem.scalars import is_version
 
 _TYPE = "derived_from version metadata description"
@@ -95,13 +95,13 @@ SHAPES: dict[str, dict[str, str]] = {
     place: dict(key.split(":") for key in keys.split())
     for place, keys in {
         "service_template": (
-            f"tosca_definitions_version!:text {_COMMON} dsl_definitions:map artifact_types:map data_types:map"
-            " capability_types:map interface_types:map relationship_types:map node_types:map group_types:map"
-            " policy_types:map repositories:map functions:map profile:text imports:list service_template:map"
+            f"tosca_definitions_version!:text {_COMMON} dsl_definitions:map artifact_types:names data_types:names"
+            " capability_types:names interface_types:names relationship_types:names node_types:names group_types:names"
+            " policy_types:names repositories:names functions:names profile:text imports:list service_template:map"
         ),
         "topology_template": (
-            f"{_COMMON} inputs:map outputs:map node_templates!:map relationship_templates:map groups:map"
-            " policies:list substitution_mappings:map workflows:map functions:map"
+            f"{_COMMON} inputs:names outputs:names node_templates!:names relationship_templates:names groups:names"
+            " policies:list substitution_mappings:map workflows:names functions:names"
         ),
         "input": f"{_PROPERTY_2} mapping:any",
         "property": _PROPERTY_2,
@@ -112,58 +112,61 @@ SHAPES: dict[str, dict[str, str]] = {
         "import": f"url:text profile:text repository:text namespace:text {_COMMON}",
         "repository": f"url!:text {_COMMON}",
         "node_type": (
-            f"{_TYPE_2} properties:map attributes:map capabilities:map requirements:list interfaces:map artifacts:map"
+            f"{_TYPE_2} properties:names attributes:names capabilities:names requirements:list interfaces:names"
+            " artifacts:names"
         ),
         "relationship_type": (
-            f"{_TYPE_2} properties:map attributes:map interfaces:map valid_capability_types:texts"
+            f"{_TYPE_2} properties:names attributes:names interfaces:names valid_capability_types:texts"
             " valid_target_node_types:texts valid_source_node_types:texts"
         ),
         "capability_type": (
-            f"{_TYPE_2} properties:map attributes:map valid_source_node_types:texts valid_relationship_types:texts"
+            f"{_TYPE_2} properties:names attributes:names valid_source_node_types:texts valid_relationship_types:texts"
         ),
-        "data_type": (f"{_TYPE_2} properties:map {_DATA_2} data_type:text units:map canonical_unit:text prefixes:map"),
-        "artifact_type": f"{_TYPE_2} mime_type:text file_ext:texts properties:map",
-        "interface_type": f"{_TYPE_2} inputs:map operations:map notifications:map",
-        "group_type": f"{_TYPE_2} properties:map attributes:map members:texts",
-        "policy_type": f"{_TYPE_2} properties:map targets:texts triggers:map",
+        "data_type": (
+            f"{_TYPE_2} properties:names {_DATA_2} data_type:text units:map canonical_unit:text prefixes:map"
+        ),
+        "artifact_type": f"{_TYPE_2} mime_type:text file_ext:texts properties:names",
+        "interface_type": f"{_TYPE_2} inputs:names operations:names notifications:names",
+        "group_type": f"{_TYPE_2} properties:names attributes:names members:texts",
+        "policy_type": f"{_TYPE_2} properties:names targets:texts triggers:names",
         "node_template": (
-            f"type:text {_COMMON} directives:texts properties:map attributes:map requirements:list capabilities:map"
-            " interfaces:map artifacts:map count:any node_filter:any copy:text"
+            f"type:text {_COMMON} directives:texts properties:names attributes:names requirements:list"
+            " capabilities:names interfaces:names artifacts:names count:any node_filter:any copy:text"
         ),
-        "relationship_template": f"type:text {_COMMON} properties:map attributes:map interfaces:map copy:text",
-        "group": f"type!:text {_COMMON} properties:map attributes:map members:texts",
-        "policy": f"type!:text {_COMMON} properties:map targets:texts triggers:map",
+        "relationship_template": f"type:text {_COMMON} properties:names attributes:names interfaces:names copy:text",
+        "group": f"type!:text {_COMMON} properties:names attributes:names members:texts",
+        "policy": f"type!:text {_COMMON} properties:names targets:texts triggers:names",
         "capability_definition": (
-            f"type:text {_COMMON} properties:map attributes:map valid_source_node_types:texts"
+            f"type:text {_COMMON} properties:names attributes:names valid_source_node_types:texts"
             " valid_relationship_types:texts"
         ),
-        "capability_assignment": f"{_COMMON} properties:map attributes:map directives:texts",
+        "capability_assignment": f"{_COMMON} properties:names attributes:names directives:texts",
         "requirement_definition": (
             f"{_COMMON} relationship:any node:text capability:text node_filter:any count_range:list"
         ),
-        "relationship_definition": f"type:text {_COMMON} properties:map attributes:map interfaces:map",
+        "relationship_definition": f"type:text {_COMMON} properties:names attributes:names interfaces:names",
         "requirement_assignment": (
             f"{_COMMON} node:any capability:text relationship:any allocation:any count:any node_filter:any"
             " directives:texts optional:any"
         ),
-        "relationship_assignment": f"type:text {_COMMON} properties:map attributes:map interfaces:map",
-        "interface": f"type:text {_COMMON} inputs:map operations:map notifications:map",
-        "operation": f"{_COMMON} implementation:any inputs:map outputs:map",
+        "relationship_assignment": f"type:text {_COMMON} properties:names attributes:names interfaces:names",
+        "interface": f"type:text {_COMMON} inputs:names operations:names notifications:names",
+        "operation": f"{_COMMON} implementation:any inputs:names outputs:names",
         "implementation": f"{_COMMON} primary:any dependencies:list timeout:any operation_host:text",
         "artifact": (
             f"type!:text file!:text repository:text {_COMMON} artifact_version:text version:text checksum:text"
-            " checksum_algorithm:text properties:map"
+            " checksum_algorithm:text properties:names"
         ),
-        "workflow": f"{_COMMON} inputs:map precondition:any steps:map implementation:any outputs:map",
+        "workflow": f"{_COMMON} inputs:names precondition:any steps:names implementation:any outputs:names",
         "step": (
             "target!:text target_relationship:text filter:list activities!:list on_success:any on_failure:any"
             f" {_COMMON}"
         ),
-        "delegate": "workflow!:text inputs:map",
-        "inline": "workflow!:text inputs:map",
-        "call_operation": "operation!:text inputs:map",
+        "delegate": "workflow!:text inputs:names",
+        "inline": "workflow!:text inputs:names",
+        "call_operation": "operation!:text inputs:names",
         "trigger": f"event!:text condition:any action!:list {_COMMON}",
-        "notification": f"{_COMMON} implementation:any inputs:map outputs:map",
+        "notification": f"{_COMMON} implementation:any inputs:names outputs:names",
         "function": f"{_COMMON} signatures!:any",
         "signature": "arguments:list optional_arguments:list variadic:bool result:any implementation:any",
     }.items()
@@ -185,9 +188,10 @@ _CHECKS: Mapping[str, tuple[Callable[[Node], bool], str]] = {
     "text": (is_text, "a string"),
     "texts": (_is_texts, "a list of strings"),
     "map": (lambda n: isinstance(n, Map), "a map"),
+    "names": (lambda n: isinstance(n, Map), "a map"),
     "list": (lambda n: isinstance(n, Seq), "a list"),
     "bool": (lambda n: isinstance(n, Scalar) and n.plain and n.text in ("true", "false"), "true or false"),
-    "version": (lambda n: isinstance(n, Scalar) and is_version(n.text), "a version such as 1.2.3"),
+    "version": (lambda n: is_text(n) and is_version(text_of(n)), "a version such as 1.2.3, or '1.2' in quotes"),
     "any": (lambda n: True, ""),
 }
 
@@ -220,10 +224,21 @@ def _check_shapes(node: Map, place: str, problems: Problems) -> None:
         fits, wanted = _CHECKS[shape]
         if not fits(value):
             problems.error("shape", f"{key!r} must be {wanted}", value)
+        elif shape == "names":
+            assert isinstance(value, Map)
+            check_names(value, problems)
     for key in shapes:
         if key.endswith("!") and key[:-1] not in node.entries:
             name = _NAMES.get(place, place).replace("_", " ")
             problems.error("key-missing", f"the {name} has no {key[:-1]!r}", node)
+
+
+def check_names(section: Map, problems: Problems) -> None:
+    """In TOSCA 2.0 a name is a string, which an unquoted number or boolean is not (§9.1.1.1), and is not empty."""
+    for name, key in section.keys.items():
+        doubtful = not name[:1].isalpha() or name.lower() in ("true", "false", "null")
+        if doubtful and not (name and is_text(key)):
+            problems.error("shape", f"a name must be a string, which {name!r} is not", key)
 
 
 _NAMES = {"service_template": "TOSCA file", "topology_template": "service template"}

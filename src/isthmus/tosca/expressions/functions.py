@@ -15,7 +15,8 @@ from isthmus.tosca.expressions.values import BROKEN
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, scalar_value, text_of
 from isthmus.tosca.resolving.artifacts import Artifacts
 from isthmus.tosca.resolving.inputs import Inputs
-from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope
+from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope, Unassigned, Values
+from isthmus.tosca.typesystem.definitions import PropertyDef
 
 KEYWORDS = ("SELF", "HOST", "SOURCE", "TARGET")
 MAX_PATH = 32
@@ -38,11 +39,14 @@ class Functions:
         self.relations: dict[str, Relation] = {}
         self.broken: set[str] = set()
         self.taken: dict[tuple[str, str, str], float] = {}
+        self.unused: Callable[[str], tuple[Values, Values] | None] = lambda name: None
+        """Properties and attributes of a relationship template that no requirement uses, by name."""
         self.inputs: Inputs | None = None
         self.evaluation = Evaluation(problems, GraphQueries(self))
         self.folder = self.evaluation.folder
         self.converter = self.evaluation.converter
         self.converter.call = self.call
+        self.unassigned = Unassigned(self.converter)
         self.texts = Texts(problems, self.converter, self.folder)
         self.lookup = Lookup(problems, self.broken)
         self._table: Mapping[str, Callable[[Node, Map, Scope], Value]] = {
@@ -135,6 +139,10 @@ class Functions:
         path = self._path(argument, at, scope, 2)
         if path is None:
             return BROKEN
+        if path[0] == "SELF" and scope.owner is not None and str(path[1]) in scope.owner.definitions:
+            return self.lookup.of(scope.owner, path[1:], at)
+        if (unused := self._unused(str(path[0]))) is not None:
+            return self.lookup.of(unused[0], path[1:], at)
         entity = self._entity(str(path[0]), scope, argument)
         if isinstance(entity, Relation):
             if str(path[1]) in entity.values.definitions or path[0] != "SELF":
@@ -152,17 +160,11 @@ class Functions:
         path = self._path(argument, at, scope, 2)
         if path is None:
             return BROKEN
+        if (unused := self._unused(str(path[0]))) is not None:
+            return self._relationship_attribute(unused[0], unused[1].definitions, path, at)
         entity = self._entity(str(path[0]), scope, argument)
         if isinstance(entity, Relation):
-            if str(path[1]) in entity.values.definitions:
-                return self.lookup.of(entity.values, path[1:], at)
-            if str(path[1]) not in entity.type.attributes:
-                known = {**entity.type.attributes, **entity.values.definitions}
-                summary = f"the relationship {entity.label!r} of {entity.source.name!r} has no attribute {path[1]!r}"
-                self.problems.error("attribute-unknown", summary, at, suggestion=near(str(path[1]), known))
-                return BROKEN
-            self.problems.refuse("unsupported", "attributes of a relationship are not kept", at)
-            return self.folder.keep(Call("get_attribute", path))
+            return self._relationship_attribute(entity.values, entity.type.attributes, path, at)
         if entity is None:
             return BROKEN
         own = path[0] in KEYWORDS
@@ -172,6 +174,20 @@ class Functions:
             if found is not NOTHING:
                 return found
         return self.lookup.unknown("attribute-unknown", entity, path[1:], entity.type.attributes, at)
+
+    def _relationship_attribute(
+        self, properties: Values, attributes: Mapping[str, PropertyDef], path: Path, at: Node
+    ) -> Value:
+        """An attribute of a relationship, or a property that stands for one."""
+        name = str(path[1])
+        if name in properties.definitions:
+            return self.lookup.of(properties, path[1:], at)
+        if name not in attributes:
+            summary, known = f"{properties.what} has no attribute {name!r}", [*attributes, *properties.definitions]
+            self.problems.error("attribute-unknown", summary, at, suggestion=near(name, known))
+            return BROKEN
+        self.problems.refuse("unsupported", "attributes of a relationship are not kept", at)
+        return self.folder.keep(Call("get_attribute", path))
 
     def _get_operation_output(self, argument: Node, at: Map, scope: Scope) -> Value:
         path = self._path(argument, at, scope, 4)
@@ -257,6 +273,10 @@ class Functions:
         """Whether a node has no host only because its requirement has been reported already."""
         node = scope.node
         return word == "HOST" and node is not None and node.name in self.broken
+
+    def _unused(self, name: str) -> tuple[Values, Values] | None:
+        known = name in KEYWORDS or name in self.nodes or name in self.relations or name in self.broken
+        return None if known else self.unused(name)
 
     def _named(self, name: str, at: Node) -> NodeTemplate | Relation | None:
         found = self.nodes.get(name) or self.relations.get(name)

@@ -50,8 +50,10 @@ class Lookup:
             return NOTHING
         if name in node.capabilities:
             values = node.capabilities[name]
-            known = str(rest[0]) in values.definitions or values.assigns(str(rest[0]))
-            return self.of(values, rest, at) if known else NOTHING
+            if str(rest[0]) in values.definitions or values.assigns(str(rest[0])):
+                return self.of(values, rest, at)
+            if self._relation(node, name) is None:
+                return NOTHING
         relation = self._relation(node, name)
         if relation is None:
             # a requirement that nothing was assigned to has no properties, and that is no mistake
@@ -91,7 +93,10 @@ class Lookup:
         if not rest:
             return NOTHING
         if name in node.capabilities:
-            return self._capability_attribute(node, name, rest, own, at)
+            found = self._capability_attribute(node, name, rest, own, at)
+            if found is not NOTHING:
+                return found
+        # a requirement may have the name of a capability: both are called `host`
         relation = self._relation(node, name)
         if relation is None:
             return NOTHING

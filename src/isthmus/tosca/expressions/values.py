@@ -10,7 +10,7 @@ from isthmus.topology import Secret, Value
 from isthmus.tosca.diagnostics import Problems, near, nearest
 from isthmus.tosca.expressions.syntax import FunctionCall, call_of, check_keys_of_data, key_call, unescape
 from isthmus.tosca.leniency import allows, complain
-from isthmus.tosca.reading.documents import FLOAT, Map, Node, Scalar, Seq, scalar_value, text_of
+from isthmus.tosca.reading.documents import FLOAT, Map, Node, Scalar, Seq, is_text, scalar_value, text_of
 from isthmus.tosca.typesystem.definitions import ANY, PropertyDef, Schema
 from isthmus.tosca.typesystem.scalars import UNITS, adopt, read
 from isthmus.tosca.typesystem.typed import Typed, fits
@@ -200,7 +200,16 @@ class Converter:
     def _mapping(self, raw: Node | Value, schema: Schema, at: Node, scope: Scope) -> Value:
         if _entries(raw) is None:
             return self._mistyped(raw, schema, at)
+        if isinstance(raw, Map) and not self._check_names(raw):
+            return BROKEN
         return self._mapped(raw, schema.key, schema.entry, at, scope)
+
+    def _check_names(self, raw: Map) -> bool:
+        """The keys of a map are strings, which in TOSCA 2.0 an unquoted number or boolean is not (§9.1.3.2)."""
+        wrong = [k for k in raw.keys.values() if not is_text(k)] if raw.source.version == 2 else []
+        for key in wrong:
+            self.problems.error("value-type", f"the keys of a map are strings, which {key.text!r} is not", key)
+        return not wrong
 
     def _record(
         self, raw: Node | Value, schema: Schema, fields: Mapping[str, PropertyDef], at: Node, scope: Scope
@@ -218,7 +227,7 @@ class Converter:
                 self._undeclared(name, schema, raw, at, fields)
             record[name] = self._inner(part, field.schema if field else None, at, scope)
         for name, field in fields.items():
-            if record.get(name) is None:
+            if record.get(name) is None and not (name in record and field.schema.base == "nil"):
                 record.pop(name, None)
                 if field.default is not None:
                     record[name] = self.convert_default(field.default, field.schema, scope)
@@ -249,7 +258,7 @@ class Converter:
             if schema.scalar is not None and isinstance(raw, Scalar | str | int | float):
                 return self._quantity(raw, schema, schema.scalar, at, scope)
             if isinstance(raw, Scalar):
-                return None if raw.null else _finite(read(schema.base, _unescaped(raw)))
+                return None if _is_left_out(raw) else self._read(raw, schema, at)
             if isinstance(raw, str | int | float):
                 return _finite(adopt(schema.base, _finite(raw)))
         except ValueError as e:
@@ -260,12 +269,21 @@ class Converter:
             return BROKEN
         return self._mistyped(raw, schema, at)
 
+    def _read(self, raw: Scalar, schema: Schema, at: Node) -> Value:
+        value = read(schema.base, _unescaped(raw))
+        if isinstance(value, float) and not math.isfinite(value) and not any(c.isdigit() for c in raw.text):
+            self.problems.refuse("unsupported", f"{raw.text!r} is no number that is finite, and is not supported", at)
+            return BROKEN
+        return _finite(value)
+
     def _quantity(
         self, raw: Scalar | str | int | float, schema: Schema, scalar: ScalarType, at: Node, scope: Scope
     ) -> Value:
         """A number with a unit (TOSCA 2.0 §9.1.2.2), as text; the number meets what its `data_type` asks."""
         if isinstance(raw, Scalar) and raw.null:
-            return None
+            if _is_left_out(raw):
+                return None
+            raise ValueError(f"null is not a {schema.type}, and no type but nil has it")
         text = scalar_value(raw) if isinstance(raw, Scalar) else raw
         number = scalar.number(text if isinstance(text, str) else str(text))
         if (counted := _number_type(schema)) is not None:
@@ -281,7 +299,7 @@ class Converter:
         return None
 
     def _mistyped(self, raw: Node | Value, schema: Schema, at: Node) -> Value:
-        if isinstance(raw, Scalar) and raw.null:
+        if isinstance(raw, Scalar) and _is_left_out(raw):
             return None
         if isinstance(raw, Map) and raw.source.version == 2:
             if not check_keys_of_data(raw, self.problems):
@@ -334,6 +352,11 @@ def _number_type(schema: Schema) -> Schema | None:
     return None
 
 
+def _is_left_out(node: Scalar) -> bool:
+    """Whether null stands for no value at all: in TOSCA 2.0 it is a value, which only nil has (§9.1.1.6)."""
+    return node.null and node.source.version != 2
+
+
 def _is_text(node: Scalar) -> bool:
     return isinstance(scalar_value(node), str)
 
@@ -367,4 +390,6 @@ def _finite(value: Any) -> Any:
 def _kind(raw: Node | Value) -> str:
     if isinstance(raw, Map | Mapping):
         return "a map"
+    if isinstance(raw, Scalar) and raw.null:
+        return "null"
     return "a list" if isinstance(raw, Seq | list | tuple) else "a scalar"

@@ -17,6 +17,7 @@ from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, scalar_value
 from isthmus.tosca.resolving.templates import Scope
 from isthmus.tosca.typesystem.constraints import Constraint, parse_constraints
 from isthmus.tosca.typesystem.definitions import ANY, Schema
+from isthmus.tosca.typesystem.typed import BOOLEAN
 
 _DIRECT = ("equal", "greater_than", "greater_or_equal", "less_than", "less_or_equal", "valid_values")
 _LENGTHS = {"length": "equal", "min_length": "greater_or_equal", "max_length": "less_or_equal"}
@@ -51,7 +52,7 @@ class Conditions:
         written = scalar_value(node) if isinstance(node, Scalar) else None
         call = isinstance(node, Map) and len(node.entries) == 1 and next(iter(node.entries)).startswith("$")
         if call or isinstance(written, bool) or (isinstance(written, str) and written.startswith("$")):
-            return self.functions.converter.convert(node, None, scope)
+            return self.functions.converter.convert(node, BOOLEAN, scope)
         self.problems.error("shape", "a condition is a boolean function such as { $equal: [ 1, 1 ] }", node)
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from isthmus.topology import Policy
 from isthmus.tosca.diagnostics import Problems
@@ -68,12 +69,13 @@ def _read(
     aims = [targets.find(t) for t in written]
     for place, target in zip(written, aims, strict=True):
         _check_target(found, place, target, types.problems)
+    own = values_of("policy", name, "properties", found, node, functions)
     return Policy(
         name,
         found.name,
         tuple(t.name for t in aims if t.known),
-        values_of("policy", name, "properties", found, node, functions).all(),
-        triggers.of(found, node, aims, document),
+        own.all(),
+        replace(triggers, owner=own).of(found, node, aims, document),
         text_of(node.get("description")).strip(),
     )
 

@@ -17,7 +17,7 @@ from isthmus.tosca.procedures.conditions import OPERATORS, Conditions
 from isthmus.tosca.procedures.targets import Target, Targets
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, plain, scalar_value, text_of
 from isthmus.tosca.reading.imports import Document
-from isthmus.tosca.resolving.templates import Scope
+from isthmus.tosca.resolving.templates import Scope, Values
 from isthmus.tosca.typesystem.definitions import Schema
 from isthmus.tosca.typesystem.scalars import comparable
 from isthmus.tosca.typesystem.typedefs import TypeDef
@@ -37,6 +37,8 @@ class Triggers:
     targets: Targets
     conditions: Conditions
     activities: Activities
+    owner: Values | None = None
+    """The properties of the policy that is read, which are those of SELF where an action is done."""
 
     def of(self, found: TypeDef, node: Map, targets: list[Target], document: Document) -> Mapping[str, Trigger]:
         """The triggers of a policy: those of its type, and its own."""
@@ -46,7 +48,9 @@ class Triggers:
 
     def check(self, found: TypeDef) -> None:
         """The triggers of a type that no policy may be of; what workflows there will be is not known here."""
-        replace(self, activities=replace(self.activities, workflows=None)).of_type(found, [])
+        make = self.activities.functions.converter
+        owner = Values(f"the policy type {found.name!r}", found.properties, None, Scope(), found.node, make)
+        replace(self, activities=replace(self.activities, workflows=None), owner=owner).of_type(found, [])
 
     def of_type(self, found: TypeDef, targets: list[Target]) -> dict[str, Trigger]:
         """The triggers of a policy type, inherited ones too."""
@@ -163,7 +167,8 @@ class Triggers:
                 "activity-unknown", f"the action of the trigger {name!r} is no list of activities", written
             )
             return ()
-        return self.activities.read(written, targets, subject.scope(), every=False)
+        owner = self.owner if node.source.version == 1 else None
+        return self.activities.read(written, targets, replace(subject.scope(), owner=owner), every=False)
 
     def _operation(self, name: str, body: Node, early: bool) -> Activity:
         """An operation that the trigger itself defines, as TOSCA 1.0 to 1.2 have it."""

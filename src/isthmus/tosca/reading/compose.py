@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any, NoReturn
 
 import yaml
@@ -20,7 +21,7 @@ from yaml.events import (
 
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.leniency import complain
-from isthmus.tosca.reading.documents import Map, Mark, Node, Scalar, Seq, Source, text_of
+from isthmus.tosca.reading.documents import COLUMNS, Map, Node, Scalar, Seq, Source, mark_at, text_of
 from isthmus.tosca.reading.flow import call_text
 
 MODERN = "tosca_2_0"
@@ -30,6 +31,11 @@ MAX_DEPTH = 64
 MAX_NODES = 600_000
 MAX_ALIASED = 100_000
 """Nodes that aliases and merges may add to those which are written out."""
+
+
+def _mark(event: Any) -> int:
+    mark = event.start_mark
+    return int(mark.line << COLUMNS | mark.column)
 
 
 class _Refused(Exception):
@@ -46,10 +52,11 @@ def compose(file: str, data: bytes, problems: Problems) -> Node | None:
     except _Refused:
         return None
     except yaml.MarkedYAMLError as e:
-        where = Node(source, source.clamp(e.problem_mark or e.context_mark or Mark()))
+        mark = e.problem_mark or e.context_mark
+        where = Node(source, source.clamp(mark.line, mark.column) if mark is not None else 0)
         problems.error("yaml-syntax", e.problem or "not YAML", where, detail=e.context or "")
     except yaml.YAMLError as e:
-        problems.error("yaml-syntax", str(e).splitlines()[0], Node(source, Mark()))
+        problems.error("yaml-syntax", str(e).splitlines()[0], Node(source, 0))
     return None
 
 
@@ -65,7 +72,7 @@ def _decode(file: str, data: bytes, problems: Problems) -> Source | None:
         return Source(file, data.decode("utf-8-sig"))
     except UnicodeDecodeError as e:
         line = data.count(b"\n", 0, e.start)
-        where = Node(Source(file, data.decode("utf-8", "replace")), Mark(line))
+        where = Node(Source(file, data.decode("utf-8", "replace")), mark_at(line))
         problems.error("yaml-encoding", f"{file} is not UTF-8 text", where)
         return None
 
@@ -84,7 +91,7 @@ class _Composer:
         while isinstance(event, StreamStartEvent | DocumentStartEvent):
             event = self.next()
         if isinstance(event, StreamEndEvent):
-            self.problems.error("yaml-syntax", "the document is empty", Node(self.source, Mark()))
+            self.problems.error("yaml-syntax", "the document is empty", Node(self.source, 0))
             return None
         root = self.node(event, 1)
         self.expect_end()
@@ -95,7 +102,7 @@ class _Composer:
         while isinstance(event, DocumentEndEvent):
             event = self.next()
         if not isinstance(event, StreamEndEvent):
-            where = Node(self.source, event.start_mark)
+            where = Node(self.source, _mark(event))
             self.problems.error("yaml-syntax", "a file holds one document, and here a second begins", where)
 
     def node(self, event: Any, depth: int) -> Node:
@@ -107,7 +114,7 @@ class _Composer:
             plain = event.implicit[0]
             if event.tag is not None and not plain:
                 self.check_tag(event)
-            node: Node = Scalar(self.source, event.start_mark, event.value, plain)
+            node: Node = Scalar(self.source, _mark(event), event.value, plain)
         elif kind is AliasEvent:
             return self.alias(event)
         elif depth > MAX_DEPTH:
@@ -130,13 +137,13 @@ class _Composer:
             item = self.node(event, depth + 1)
             size += item.size
             items.append(item)
-        node = Seq(self.source, start.start_mark, items)
+        node = Seq(self.source, _mark(start), items)
         node.size = size
         return node
 
     def mapping(self, start: Any, depth: int) -> Map:
         self.check_tag(start)
-        node = Map(self.source, start.start_mark)
+        node = Map(self.source, _mark(start))
         entries, keys = node.entries, node.keys
         merges: list[Node] = []
         size = 1
@@ -150,11 +157,12 @@ class _Composer:
             if key.text == "<<" and key.plain:
                 merges.append(value)
             else:
-                if key.text in entries:
-                    self.repeated(key, keys[key.text])
-                entries[key.text] = value
-                keys[key.text] = key
-                if depth == 1 and key.text == "tosca_definitions_version":
+                name = key.text = intern(key.text)  # a large document repeats few names many times
+                if name in entries:
+                    self.repeated(key, keys[name])
+                entries[name] = value
+                keys[name] = key
+                if depth == 1 and name == "tosca_definitions_version":
                     self.source.version = 2 if isinstance(value, Scalar) and value.text == MODERN else 1
         node.size = size
         for merge in merges:
@@ -200,11 +208,11 @@ class _Composer:
     def check_tag(self, event: Any) -> None:
         if event.tag is not None and event.tag not in _TAGS:
             self.problems.error(
-                "yaml-tag", f"TOSCA has no YAML tags such as {event.tag!r}", Node(self.source, event.start_mark)
+                "yaml-tag", f"TOSCA has no YAML tags such as {event.tag!r}", Node(self.source, _mark(event))
             )
 
     def refuse(self, code: str, summary: str, at: Any) -> NoReturn:
-        where = at if isinstance(at, Node) else Node(self.source, at.start_mark)
+        where = at if isinstance(at, Node) else Node(self.source, _mark(at))
         self.problems.error(code, summary, where)
         raise _Refused
 

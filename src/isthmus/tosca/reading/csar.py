@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.reading.compose import compose
-from isthmus.tosca.reading.documents import Map, Mark, Scalar, Source, text_of
+from isthmus.tosca.reading.documents import Map, Scalar, Source, mark_at, text_of
 from isthmus.tosca.reading.paths import is_remote
 
 METAS = ("TOSCA-Metadata/TOSCA.meta", "TOSCA.meta")
@@ -70,7 +70,7 @@ def _from_meta(meta: str, files: Mapping[str, bytes], problems: Problems) -> Con
     if blocks is None:
         return None
     head = blocks[0]
-    start = Scalar(next(iter(head.values())).source, Mark(), "", True)
+    start = Scalar(next(iter(head.values())).source, 0, "", True)
     version = _check_versions(head, start, problems)
     required = ["Entry-Definitions"] if version == "2.0" else ["Created-By", "Entry-Definitions"]
     for key in required:
@@ -155,19 +155,19 @@ def _read_blocks(meta: str, data: bytes, problems: Problems) -> list[Block] | No
         else:
             last = _read_pair(source, number, line, blocks[-1], problems)
     if not blocks[0]:
-        problems.error("archive", f"{meta} is empty", Scalar(source, Mark(), "", True))
+        problems.error("archive", f"{meta} is empty", Scalar(source, 0, "", True))
     return blocks if blocks[0] and not problems.failed else None
 
 
 def _read_pair(source: Source, number: int, line: str, block: Block, problems: Problems) -> Scalar | None:
     key, colon, value = line.partition(":")
-    at = Scalar(source, Mark(number, len(key) + 1 + len(value) - len(value.lstrip())), value.strip(), True)
+    at = Scalar(source, mark_at(number, len(key) + 1 + len(value) - len(value.lstrip())), value.strip(), True)
     if not colon or not key.strip() or key != key.strip():
-        at.mark = Mark(number)
+        at.mark = mark_at(number)
         problems.error("archive", "a line of TOSCA.meta must be 'key: value'", at)
         return None
     if key in block:
-        at.mark = Mark(number)
+        at.mark = mark_at(number)
         problems.error("archive", f"{key!r} is here twice, first in line {block[key].position.line}", at)
         return None
     block[key] = at

@@ -12,16 +12,16 @@ from typing import Any
 from isthmus.topology import Position
 
 _WIDTH = 140
+COLUMNS = 24
+"""Bits of a mark that are its column: a document may be one line."""
+_COLUMN = 2**COLUMNS - 1
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""What libyaml counts as the end of a line."""
 
 
-class Mark:
-    """A place told by hand, where libyaml gives none."""
-
-    __slots__ = ("column", "line")
-
-    def __init__(self, line: int = 0, column: int = 0) -> None:
-        self.line = line
-        self.column = column
+def mark_at(line: int = 0, column: int = 0) -> int:
+    """A place as one number, since a large document has a quarter of a million of them; both count from 0."""
+    return line << COLUMNS | column
 
 
 class Source:
@@ -38,13 +38,13 @@ class Source:
     @property
     def lines(self) -> list[str]:
         if self._lines is None:
-            self._lines = self.text.split("\n")
+            self._lines = _BREAK.split(self.text)
         return self._lines
 
-    def clamp(self, mark: Any) -> Any:
-        """A mark that lies inside the text: libyaml tells the end of a document as the line after it."""
+    def clamp(self, line: int, column: int) -> int:
+        """The mark of a place inside the text: libyaml tells the end of a document as the line after it."""
         last = len(self.lines) - 1
-        return mark if mark.line <= last else Mark(last, len(self.lines[last]))
+        return mark_at(line, column) if line <= last else mark_at(last, len(self.lines[last]))
 
     def excerpt(self, line: int, column: int) -> str:
         """The line with a caret under the column; both count from 1. Long lines are cut around it."""
@@ -62,7 +62,7 @@ class Node:
 
     __slots__ = ("mark", "size", "source")
 
-    def __init__(self, source: Source, mark: Any) -> None:
+    def __init__(self, source: Source, mark: int) -> None:
         self.source = source
         self.mark = mark
         self.size = 1
@@ -70,11 +70,11 @@ class Node:
 
     @property
     def position(self) -> Position:
-        return Position(self.source.file, self.mark.line + 1, self.mark.column + 1)
+        return Position(self.source.file, (self.mark >> COLUMNS) + 1, (self.mark & _COLUMN) + 1)
 
     @property
     def excerpt(self) -> str:
-        return self.source.excerpt(self.mark.line + 1, self.mark.column + 1)
+        return self.source.excerpt((self.mark >> COLUMNS) + 1, (self.mark & _COLUMN) + 1)
 
 
 class Scalar(Node):
@@ -82,8 +82,11 @@ class Scalar(Node):
 
     __slots__ = ("plain", "text")
 
-    def __init__(self, source: Source, mark: Any, text: str, plain: bool) -> None:
-        super().__init__(source, mark)
+    def __init__(self, source: Source, mark: int, text: str, plain: bool) -> None:
+        # Written out rather than passed on: there are a hundred thousand of them in a large document.
+        self.source = source
+        self.mark = mark
+        self.size = 1
         self.text = text
         self.plain = plain
 
@@ -97,7 +100,7 @@ class Seq(Node):
 
     __slots__ = ("items",)
 
-    def __init__(self, source: Source, mark: Any, items: list[Node]) -> None:
+    def __init__(self, source: Source, mark: int, items: list[Node]) -> None:
         super().__init__(source, mark)
         self.items = items
 
@@ -107,7 +110,7 @@ class Map(Node):
 
     __slots__ = ("entries", "keys")
 
-    def __init__(self, source: Source, mark: Any) -> None:
+    def __init__(self, source: Source, mark: int) -> None:
         super().__init__(source, mark)
         self.entries: dict[str, Node] = {}
         self.keys: dict[str, Scalar] = {}

@@ -29,6 +29,8 @@ class Document:
     file: str
     root: Map
     imports: list[tuple[str, Document]] = field(default_factory=list)
+    importers: list[Document] = field(default_factory=list)
+    """Those that import it without a prefix, and so share one namespace with it."""
     normative: str = profiles.SIMPLE
     """The profile whose types it sees without importing it; nothing in TOSCA 2.0."""
 
@@ -68,6 +70,8 @@ class _Reader:
                 if imported is not None:
                     self._check_mix(document, imported)
                     document.imports.append((target.namespace, imported))
+                    if not target.namespace:
+                        imported.importers.append(document)
         return self.found
 
     # one document ----------------------------------------------------------------------------

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.expressions.functions import Functions
+from isthmus.tosca.expressions.values import BROKEN, is_later
 from isthmus.tosca.grammar import check_keys, map_at
 from isthmus.tosca.leniency import allows, complain
-from isthmus.tosca.reading.documents import FALSE, TRUE, Map, Node, Scalar, Seq, text_of
+from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, text_of
 from isthmus.tosca.resolving.directives import read_scopes
 from isthmus.tosca.resolving.filters import check_filter
 from isthmus.tosca.resolving.multiplicity import index_of, read_count
 from isthmus.tosca.resolving.templates import NodeTemplate, Scope
 from isthmus.tosca.typesystem.definitions import RequirementDef
+from isthmus.tosca.typesystem.typed import BOOLEAN
 from isthmus.tosca.typesystem.types import Types
 
 
@@ -58,6 +60,7 @@ class Reader:
         self.types = types
         self.problems = types.problems
         self.functions = functions
+        self._sound: dict[int, bool] = {}
 
     def read(self, node: NodeTemplate) -> list[Assignment]:
         """The assignments of a node in their order; a node that is selected elsewhere has none here."""
@@ -91,7 +94,7 @@ class Reader:
             )
         check_keys(body, "requirement_assignment", self.problems)
         own = body.get("node_filter")
-        if own is not None and check_filter(own, self.problems):
+        if own is not None and self._is_sound(own):
             filters = (*filters, own)
         count, optional = self._count(node, body)
         return Assignment(
@@ -113,7 +116,13 @@ class Reader:
 
     def _filters(self, definition: RequirementDef) -> tuple[Node, ...]:
         """The filters of a definition that make sense."""
-        return tuple(f for f in definition.filters if check_filter(f, self.problems))
+        return tuple(f for f in definition.filters if self._is_sound(f))
+
+    def _is_sound(self, node: Node) -> bool:
+        """Whether a filter makes sense, which is asked once however many nodes there are of a type."""
+        if id(node) not in self._sound:
+            self._sound[id(node)] = check_filter(node, self.types)
+        return self._sound[id(node)]
 
     def _target(self, spoken: Node | None) -> Scalar | None:
         """The name of a node or of a node type; in TOSCA 2.0 an index may follow it."""
@@ -131,7 +140,7 @@ class Reader:
         """How many times an assignment is to be met, and whether it may be left."""
         if body.source.version == 2:
             count = read_count(body.get("count"), Scope(node=node), self.functions)
-            return count, self._flag(body, "optional")
+            return count, self._optional(node, body)
         bounds = body.get("occurrences")
         least = text_of(bounds.items[0] if isinstance(bounds, Seq) and bounds.items else bounds)
         if bounds is not None and not least.isdecimal():
@@ -139,11 +148,15 @@ class Reader:
         low = int(least[:6]) if least.isdecimal() else 1
         return max(1, low), low == 0
 
-    def _flag(self, body: Map, key: str) -> bool:
-        written = body.get(key)
-        if written is not None and text_of(written) not in TRUE | FALSE:
-            self.problems.error("value-type", f"{key!r} must be true or false", written)
-        return text_of(written) in TRUE
+    def _optional(self, node: NodeTemplate, body: Map) -> bool:
+        written = body.entries.get("optional")
+        if written is None:
+            return False
+        value = self.functions.converter.convert(written, BOOLEAN, Scope(node=node))
+        if value is None or (is_later(value) and value is not BROKEN):
+            summary = "'optional' must be true or false, and be known by now"
+            self.problems.error("value-type", summary, written)
+        return value is True
 
     # how many --------------------------------------------------------------------------------
 

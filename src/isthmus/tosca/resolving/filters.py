@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 from isthmus.tosca.diagnostics import Diagnostic, Problems, near
 from isthmus.tosca.expressions.functions import Functions
-from isthmus.tosca.expressions.values import function_of, is_later
+from isthmus.tosca.expressions.statics import Statics
+from isthmus.tosca.expressions.syntax import call_of
+from isthmus.tosca.expressions.values import BROKEN, function_of, is_later
 from isthmus.tosca.reading.documents import FLOAT, Map, Node, Scalar, Seq, plain, walk
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope, Values
 from isthmus.tosca.typesystem.constraints import parse_constraints
 from isthmus.tosca.typesystem.definitions import PropertyDef
 from isthmus.tosca.typesystem.scalars import UNITS, comparable
+from isthmus.tosca.typesystem.typed import BOOLEAN
 from isthmus.tosca.typesystem.typedefs import TypeDef
+from isthmus.tosca.typesystem.types import Types
 
 _KEYS = ("properties", "capabilities")
 
@@ -37,10 +41,11 @@ PASSED = Verdict(True)
 # shape
 
 
-def check_filter(node: Node, problems: Problems) -> bool:
+def check_filter(node: Node, types: Types) -> bool:
     """Report a filter that is not built as the grammar has it."""
+    problems = types.problems
     if node.source.version == 2:
-        return _check_condition(node, problems)
+        return _check_condition(node, types)
     if not isinstance(node, Map):
         problems.error("shape", "a node filter is a map with 'properties' and 'capabilities'", node)
         return False
@@ -58,11 +63,12 @@ def check_filter(node: Node, problems: Problems) -> bool:
     return fine
 
 
-def _check_condition(node: Node, problems: Problems) -> bool:
-    if isinstance(node, Map) and len(node.entries) == 1 and next(iter(node.entries)).startswith("$"):
-        return True
-    problems.error("node-filter", "a node filter is a condition such as '$greater_or_equal: [ …, … ]'", node)
-    return False
+def _check_condition(node: Node, types: Types) -> bool:
+    """A condition of TOSCA 2.0 is a boolean function, whatever the graph answers to what it asks (§8.6)."""
+    if call_of(node) is None:
+        types.problems.error("node-filter", "a node filter is a condition such as '$greater_or_equal: [ …, … ]'", node)
+        return False
+    return Statics(types.problems, types.custom).converter.convert(node, BOOLEAN, Scope()) is not BROKEN
 
 
 def _all_properties(node: Map, problems: Problems) -> Iterator[tuple[str, Node]]:
@@ -117,7 +123,8 @@ def check_filter_names(node: Node, wanted: TypeDef, problems: Problems) -> None:
 class Filters:
     """Judges nodes by filters whose shape has been checked."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, types: Types, functions: Functions) -> None:
+        self.types = types
         self.functions = functions
         self.problems = functions.problems
 
@@ -131,7 +138,7 @@ class Filters:
     def check_selection(self, node: NodeTemplate) -> None:
         """Report what makes no sense in the filter by which a node is selected; no node is looked for."""
         written = node.node.get("node_filter")
-        if written is None or not check_filter(written, self.problems):
+        if written is None or not check_filter(written, self.types):
             return
         if written.source.version == 2:
             self._ask(written, Scope(node=node))
@@ -144,6 +151,8 @@ class Filters:
         """The answer of a condition. A path that leads nowhere from this node says that it does not pass."""
         value, wrong = self.problems.attempt(lambda: self.functions.converter.convert(node, None, scope))
         inside = self._keep_others(node, wrong)
+        if any(d.code == "value-type" for d in inside):
+            return Verdict(False, f"its filter makes no sense of it: {inside[0].summary}")
         if inside:
             return Verdict(None, f"its filter cannot be asked: {inside[0].summary}")
         if is_later(value):

@@ -11,7 +11,7 @@ from isthmus.topology import NodeKind, Scaling
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.expressions.functions import Functions
 from isthmus.tosca.expressions.values import is_later
-from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, scalar_value
+from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq
 from isthmus.tosca.resolving.scaling import MAX_INSTANCES, scaling_of
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope
 from isthmus.tosca.typesystem.definitions import Schema
@@ -56,12 +56,6 @@ def is_own_index(index: Node | None) -> bool:
     if isinstance(index, Map):
         return list(index.entries) == ["$node_index"]
     return isinstance(index, Scalar) and index.text == "$node_index"
-
-
-def literal_index(index: Node | None) -> int | None:
-    """An index that is written as a number."""
-    value = scalar_value(index) if isinstance(index, Scalar) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def check_instances(nodes: list[NodeTemplate], problems: Problems) -> None:

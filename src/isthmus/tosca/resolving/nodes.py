@@ -65,7 +65,8 @@ def _read(
     properties = map_at(node, "properties", problems)
     template.values = Values(repr(name), found.properties, properties, scope, at, make)
     attributes = _short(map_at(node, "attributes", problems))
-    template.attributes = Values(repr(name), found.attributes, attributes, scope, at, make)
+    shared = functions.unassigned.of(found.name, found.attributes, at) if attributes is None else None
+    template.attributes = shared or Values(repr(name), found.attributes, attributes, scope, at, make)
     template.capabilities = _read_capabilities(template, problems, functions)
     template.interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document, template=True)
     template.artifacts = {**found.artifacts, **artifact_entries(node)}
@@ -98,6 +99,9 @@ def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Fu
         if isinstance(written, Map):
             check_keys(written, "capability_assignment", problems)
             properties = map_at(written, "properties", problems)
+        if properties is None and (shared := functions.unassigned.of(name, definition.properties, definition.at)):
+            found[name] = shared
+            continue
         what = f"the capability {name!r} of {template.name!r}"
         at = written if written is not None else template.at
         scope = Scope(node=template)

@@ -44,6 +44,8 @@ class Relationships:
         self.functions = functions
         self.templates = _read_templates(section, self.problems)
         self.used: set[str] = set()
+        self._unused: dict[str, tuple[Values, Values]] = {}
+        functions.unused = self.unused
 
     # one relationship ------------------------------------------------------------------------
 
@@ -170,6 +172,22 @@ class Relationships:
             found = self.types.resolve("relationship", template.entries["type"], self.document)
             if found is not None and name not in self.used:
                 self._check_unused(name, template, found)
+
+    def unused(self, name: str) -> tuple[Values, Values] | None:
+        """Properties and attributes of a template that nothing uses, for functions that name it (1.3 §4.4.2)."""
+        template = self.templates.get(name)
+        found = self._type_of(template, self.document) if template is not None and name not in self.used else None
+        if template is None or found is None:
+            return None
+        if name not in self._unused:
+            what, scope, make = f"the relationship template {name!r}", Scope(), self.functions.converter
+            written = (map_at(template, key, self.problems) for key in ("properties", "attributes"))
+            declared = (found.properties, found.attributes)
+            properties, attributes = (
+                Values(what, d, w, scope, template, make) for d, w in zip(declared, written, strict=True)
+            )
+            self._unused[name] = properties, attributes
+        return self._unused[name]
 
     def _check_unused(self, name: str, template: Map, found: TypeDef) -> None:
         """Of a template that nothing uses all is checked that does not ask for its source or target."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from isthmus.topology import Value
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.expressions.functions import Functions
+from isthmus.tosca.expressions.values import BROKEN, is_later
 from isthmus.tosca.leniency import complain
 from isthmus.tosca.reading.documents import Map
 from isthmus.tosca.reading.imports import Document
@@ -21,9 +23,10 @@ from isthmus.tosca.resolving.directives import is_external
 from isthmus.tosca.resolving.filters import PASSED, Filters, Verdict
 from isthmus.tosca.resolving.mapped_requirements import mapped_requirements
 from isthmus.tosca.resolving.matching import Matching, Wanted
-from isthmus.tosca.resolving.multiplicity import check_instances, is_own_index, literal_index, read_counts
+from isthmus.tosca.resolving.multiplicity import check_instances, is_own_index, read_counts
 from isthmus.tosca.resolving.relationships import Link, Relationships
-from isthmus.tosca.resolving.templates import NodeTemplate, Relation
+from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope
+from isthmus.tosca.typesystem.typed import INTEGER
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 
@@ -64,7 +67,7 @@ class Binder:
         self.relationships = Relationships(section, types, document, functions)
         self.matching = Matching(types)
         self.bound = Bound(functions)
-        self.filters = Filters(functions)
+        self.filters = Filters(types, functions)
         self.candidates = Candidates(list(functions.nodes.values()), self.problems)
         self.mapped = mapped_requirements(section)
 
@@ -104,10 +107,10 @@ class Binder:
 
     def _bind_named(self, assignment: Assignment, link: Link, wanted: list[Wanted], target: NodeTemplate) -> None:
         found = self._fitting(assignment, link, wanted, target)
-        index = literal_index(assignment.index)
-        if assignment.index is not None and index is None:
-            self._check_index(assignment)
-        if not target.count or (index is not None and not 0 <= index < target.count):
+        index = self._index(assignment, link, target)
+        if index is BROKEN:
+            return
+        if not target.count or (isinstance(index, int) and index >= target.count):
             self._refuse(assignment, f"names an instance of {target.name!r}, of which there are {target.count}")
             return
         lacks = [self.bound.capacity.lack(assignment, target, c, assignment.count) for c in found]
@@ -149,13 +152,22 @@ class Binder:
             summary = f"whether {target.name!r} can meet {assignment.label!r} cannot be told: {verdict.reason}"
             self.problems.refuse("unsupported", summary, assignment.at)
 
-    def _check_index(self, assignment: Assignment) -> None:
-        """An index that is worked out from that of the source; only the same index can be honoured."""
-        assert assignment.index is not None
-        target = self._named(assignment)
-        if target is not None and target.count > 1 and not is_own_index(assignment.index):
-            summary = "instances are paired by their own index only"
-            self.problems.refuse("unsupported", summary, assignment.index)
+    def _index(self, assignment: Assignment, link: Link, target: NodeTemplate) -> Value:
+        """Which instance of a node is named, None where none is; BROKEN is told (§8.5.1).
+
+        Of what is worked out from the index of the source only that same index can be honoured.
+        """
+        written = assignment.index
+        if written is None:
+            return None
+        scope = Scope(relation=self.relationships.relate(link, assignment, target, "", 1))
+        index = self.functions.converter.convert(written, INTEGER, scope)
+        if index is None or (isinstance(index, int) and index < 0):
+            self.problems.error("value-type", "the index of an instance is a number from 0", written)
+            return BROKEN
+        if is_later(index) and index is not BROKEN and target.count > 1 and not is_own_index(written):
+            self.problems.refuse("unsupported", "instances are paired by their own index only", written)
+        return index
 
     def _judge(self, assignment: Assignment, relation: Relation) -> Verdict:
         for node in assignment.filters:
@@ -174,10 +186,10 @@ class Binder:
                 self.functions.broken.add(assignment.node.name)
                 return
             kind = self.types.find("node", name, assignment.node.document)
-            if kind is None:
+            if kind is None or assignment.index is not None:
                 self._report_unknown(assignment)
                 return
-            self._check_kind(assignment, kind)
+            self._check_kind(assignment, kind, wanted)
         if (assignment.node.name, assignment.name) in self.mapped and assignment.target is None:
             self._refuse(assignment, "is met only where this template substitutes a node")
             return
@@ -190,11 +202,16 @@ class Binder:
         nearby = near(name, self.functions.nodes)
         self.problems.error("target-unknown", f"there is no node {name!r}", assignment.target, suggestion=nearby)
 
-    def _check_kind(self, assignment: Assignment, kind: TypeDef) -> None:
-        """A type in an assignment must be that of the definition, or derive from it (TOSCA 2.0 §8.5.2)."""
-        wanted = assignment.definition.node if assignment.definition is not None else None
-        if wanted is not None and not kind.derives(wanted.name) and assignment.target is not None:
-            summary = f"{assignment.name!r} asks for a {wanted.name}, and {kind.name} is none"
+    def _check_kind(self, assignment: Assignment, kind: TypeDef, wanted: list[Wanted]) -> None:
+        """A type in an assignment must be that of the definition, or derive from it, and can meet it (§8.5.2)."""
+        if assignment.node.document.version == 2 and not any(
+            all(w.fits(name, capability) for w in wanted) for name, capability in kind.capabilities.items()
+        ):
+            asked = " and ".join(dict.fromkeys(w.name for w in wanted))
+            self.problems.error("target-mismatch", f"{kind.name} has no capability {asked}", assignment.target)
+        declared = assignment.definition.node if assignment.definition is not None else None
+        if declared is not None and not kind.derives(declared.name) and assignment.target is not None:
+            summary = f"{assignment.name!r} asks for a {declared.name}, and {kind.name} is none"
             complain("unchecked-targets", "target-mismatch", summary, assignment.target, self.problems)
 
     def _search(self, assignment: Assignment, link: Link, wanted: list[Wanted], kind: TypeDef | None) -> None:

@@ -82,7 +82,7 @@ class _Reader:
         found = self.written.get("substitution_filter")
         if isinstance(found, Map) and list(found.entries) == ["node_filter"]:
             found = found.get("node_filter")
-        if found is None or not check_filter(found, self.types.problems):
+        if found is None or not check_filter(found, self.types):
             return None
         check_filter_names(found, kind, self.types.problems)
         return plain(found)

@@ -41,6 +41,8 @@ class Scope:
     node: NodeTemplate | None = None
     relation: Relation | None = None
     inputs: Mapping[str, PropertyDef] | None = None
+    owner: Values | None = None
+    """The properties of a policy of TOSCA 1.x, which its triggers call those of SELF."""
     value: Typed | None = None
     """What `$value` means in a validation clause (TOSCA 2.0 §10.2.1.5)."""
 
@@ -65,6 +67,14 @@ class Values:
         self.converter = converter
         self._known: dict[str, Value] = {}
         self._running: list[str] = []
+        self._all: dict[str, Value] | None = None
+        self._checked = False
+
+    def _assignment(self, name: str) -> Node | None:
+        """What the template writes for a property: null too where it is a value, as in TOSCA 2.0 (§9.1.1.6)."""
+        if self.assigned is None:
+            return None
+        return self.assigned.entries.get(name) if self.assigned.source.version == 2 else self.assigned.get(name)
 
     def assigns(self, name: str) -> bool:
         """Whether the template itself gives a value."""
@@ -91,7 +101,7 @@ class Values:
 
     def _work_out(self, name: str) -> Value:
         definition = self.definitions.get(name)
-        node = self.assigned.get(name) if self.assigned is not None else None
+        node = self._assignment(name)
         schema = definition.schema if definition is not None else None
         fixed = definition.fixed if definition is not None else None
         if node is not None and fixed is not None:
@@ -116,7 +126,10 @@ class Values:
         return value
 
     def check(self) -> None:
-        """Report properties that are not declared, and required ones without a value."""
+        """Report properties that are not declared, and required ones without a value; once."""
+        if self._checked:
+            return
+        self._checked = True
         self.problems.spend(len(self.definitions))
         for name in self.assigned.entries if self.assigned is not None else ():
             if name not in self.definitions:
@@ -125,27 +138,45 @@ class Values:
                 summary, nearby = f"{self.what} has no property {name!r}", near(name, self.definitions)
                 complain("undeclared-names", "property-unknown", summary, at, self.problems, nearby)
         for name, definition in self.definitions.items():
-            if definition.at.source.version == 2 and self._is_null(name):
-                self._check_null(name, definition)
-            elif definition.required and self.get(name) is None:
+            if definition.required and self.get(name) is None and not self._is_nil(name, definition):
                 self.problems.error("property-missing", f"{self.what} requires the property {name!r}", self.at)
 
-    def _is_null(self, name: str) -> bool:
-        """Whether null is written as the value."""
-        node = self.assigned.entries.get(name) if self.assigned is not None else None
-        return isinstance(node, Scalar) and node.null
-
-    def _check_null(self, name: str, definition: PropertyDef) -> None:
-        """In TOSCA 2.0 null is a value of the type nil, and of no other (§9.1.1.6)."""
-        assert self.assigned is not None
-        if definition.schema.base != "nil":
-            summary = f"{name!r} of {self.what} is empty, and a {definition.schema.type} is wanted"
-            self.problems.error("value-type", summary, self.assigned.keys[name])
+    def _is_nil(self, name: str, definition: PropertyDef) -> bool:
+        """Whether null is the value, which only one of the type nil can have."""
+        written = (self._assignment(name), definition.default, definition.fixed)
+        return definition.schema.base == "nil" and any(w is not None for w in written)
 
     def all(self) -> dict[str, Value]:
-        """Every property that has a value, declared ones first."""
-        names = [*self.definitions, *(self.assigned.entries if self.assigned is not None else ())]
-        return {n: v for n in dict.fromkeys(names) if (v := self.get(n)) is not None}
+        """Every property that has a value, declared ones first; not to be changed."""
+        if self._all is None:
+            names = [*self.definitions, *(self.assigned.entries if self.assigned is not None else ())]
+            self._all = {n: v for n in dict.fromkeys(names) if (v := self.get(n)) is not None}
+        return self._all
+
+
+class Unassigned:
+    """The values of what templates assign nothing to, shared by all nodes of a type for which they are the same."""
+
+    def __init__(self, converter: Converter) -> None:
+        self._converter = converter
+        self._shared: dict[int, Values | None] = {}
+
+    def of(self, what: str, definitions: Mapping[str, PropertyDef], at: Node) -> Values | None:
+        """The shared values of these definitions; None where they depend on the node, or must be told of it."""
+        key = id(definitions)
+        if key not in self._shared:
+            same = all(map(_is_same_everywhere, definitions.values()))
+            self._shared[key] = Values(what, definitions, None, Scope(), at, self._converter) if same else None
+        return self._shared[key]
+
+
+def _is_same_everywhere(definition: PropertyDef) -> bool:
+    """Whether a property that is not assigned has one value, or none, whatever the node is."""
+    value = definition.fixed if definition.fixed is not None else definition.default
+    if value is None:
+        return not definition.required
+    plain = isinstance(value, Scalar) and not value.text.startswith("$")
+    return plain and not definition.schema.validations and not definition.schema.secret
 
 
 @dataclass(eq=False, slots=True)

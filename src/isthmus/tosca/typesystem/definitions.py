@@ -121,8 +121,11 @@ class RequirementDef:
 # schemas
 
 
-def parse_schema(node: Node, types: Types, document: Document) -> Schema | None:
-    """The schema that a definition or an `entry_schema` tells; None when its type is not known."""
+def parse_schema(node: Node, types: Types, document: Document, inherited: Schema | None = None) -> Schema | None:
+    """The schema that a definition or an `entry_schema` tells; None when its type is not known.
+
+    In TOSCA 2.0 a refinement that names its type again keeps what is ``inherited`` besides (§9.3).
+    """
     written = node.get("type") if isinstance(node, Map) else node
     if written is None:
         types.problems.error("key-missing", "'type' is missing", node)
@@ -151,7 +154,21 @@ def parse_schema(node: Node, types: Types, document: Document) -> Schema | None:
             entry=data.inner("entry"),
             key=data.inner("key"),
         )
+    if inherited is not None and document.version == 2:
+        schema = _keep(schema, inherited)
     return refine_schema(schema, node if isinstance(node, Map) else None, written, types, document)
+
+
+def _keep(schema: Schema, inherited: Schema) -> Schema:
+    """A schema with the clauses of the one that it refines, and with its entries and keys where it has none."""
+    if schema.base != inherited.base:
+        return schema
+    return replace(
+        schema,
+        entry=schema.entry or inherited.entry,
+        key=schema.key or inherited.key,
+        validations=(*inherited.validations, *(v for v in schema.validations if v not in inherited.validations)),
+    )
 
 
 def refine_schema(schema: Schema, node: Map | None, at: Node, types: Types, document: Document) -> Schema:
@@ -163,7 +180,8 @@ def refine_schema(schema: Schema, node: Map | None, at: Node, types: Types, docu
             found = parse_inner(key, inner, types, document, old)
             schema = replace(schema, entry=found) if key == "entry" else replace(schema, key=found)
             if document.version == 2:
-                _check_inner(key, inner, schema, types)
+                check_inner(key, inner, schema, types)
+                check_schema(old, found, key, inner, types)
     # A type whose entries are of the type itself is being read when it is asked for: its entries are not known yet.
     told = schema.data is not None and any(a.node.get("entry_schema") is not None for a in schema.data.ancestors)
     if document.version == 2 and schema.collection and schema.entry is None and not told:
@@ -183,10 +201,29 @@ def parse_inner(
         check_keys(node, "schema", types.problems)
         if inherited is not None and node.get("type") is None:
             return refine_schema(inherited, node, node, types, document)
-    return parse_schema(node, types, document)
+    return parse_schema(node, types, document, inherited)
 
 
-def _check_inner(key: str, node: Node, schema: Schema, types: Types) -> None:
+def check_schema(old: Schema | None, new: Schema | None, what: str, at: Node, types: Types, levels: int = 8) -> None:
+    """A schema is refined only to its own type or a derived one, and so are its entries and keys (TOSCA 2.0 §9.3)."""
+    if old is None or new is None or ANY in (old.base, new.base) or not levels:
+        return
+    own, before = new.data, old.data
+    if own is before or (before is not None and own is not None and own.derives_from(before)):
+        fits = own is not None or new.type == old.type
+    else:
+        fits = before is None and own is not None and not own.complex and own.primitive == old.type
+    if not fits:
+        summary = f"{what!r} was declared as {old.type}, and cannot become {new.type}"
+        types.problems.error("refinement", summary, at)
+        return
+    for key, one, other in (("entry_schema", old.entry, new.entry), ("key_schema", old.key, new.key)):
+        if one is not other:
+            inner = at.get(key) if isinstance(at, Map) else None
+            check_schema(one, other, key, inner or at, types, levels - 1)
+
+
+def check_inner(key: str, node: Node, schema: Schema, types: Types) -> None:
     """Only lists and maps have entries, only maps have keys, and these are strings (TOSCA 2.0 §9.3)."""
     allowed = ("list", "map") if key == "entry" else ("map",)
     if schema.base not in allowed or not schema.collection:
@@ -223,15 +260,24 @@ def parse_property(
     schema = _schema_of(node, place, types, document, inherited)
     if schema is None:
         return None
-    default = node.get("default")
+    default = _value(node, "default")
     if default is None and inherited is not None:
         default = inherited.default
     if default is None and place == "property" and not modern:
         default = node.get("value")
     required = inherited.required if inherited is not None else place != "attribute"
     required = _flag(node, "required", required, types)
+    if modern and inherited is not None:
+        check_schema(inherited.schema, schema, name, node, types)
+        if inherited.required and not required:
+            types.problems.error("refinement", f"{name!r} is required, and cannot become optional", node)
     description = text_of(node.get("description")).strip()
-    return PropertyDef(name, schema, required, default, description, node, node.get("value") if modern else None)
+    return PropertyDef(name, schema, required, default, description, node, _value(node, "value") if modern else None)
+
+
+def _value(node: Map, key: str) -> Node | None:
+    """The value under a key; in TOSCA 2.0 null is one as well (§9.1.1.6)."""
+    return node.entries.get(key) if node.source.version == 2 else node.get(key)
 
 
 def _is_value(node: Node, place: str, inherited: PropertyDef | None) -> bool:
@@ -250,7 +296,7 @@ def _schema_of(node: Map, place: str, types: Types, document: Document, inherite
         return refine_schema(inherited.schema, node, node, types, document)
     if node.get("type") is None and place in ("input", "parameter", "output") and document.version == 2:
         return refine_schema(Schema(ANY, ANY), node, node, types, document)
-    return parse_schema(node, types, document)
+    return parse_schema(node, types, document, inherited.schema if inherited is not None else None)
 
 
 def _flag(node: Map, key: str, default: bool, types: Types) -> bool:
@@ -300,18 +346,40 @@ def parse_capability(
             if parsed is not None:
                 into[p] = parsed
     old = "valid_source_types" if document.version == 1 else "valid_source_node_types"
-    sources = type_list(body, old, "node", types, document)
-    relationships = type_list(body, "valid_relationship_types", "relationship", types, document)
     return CapabilityDef(
         name,
         found,
         properties,
         attributes,
         node,
-        sources if sources is not None else found.valid("node", old),
-        relationships if relationships is not None else found.valid("relationship", "valid_relationship_types"),
+        _narrowed(found, body, "node", old, types, document),
+        _narrowed(found, body, "relationship", "valid_relationship_types", types, document),
         _bounds(body, "occurrences", (1, None), types)[1],
     )
+
+
+def _narrowed(
+    found: TypeDef, body: Map | None, kind: str, key: str, types: Types, document: Document
+) -> tuple[TypeDef, ...] | None:
+    """The types that a capability's definition lists, which in TOSCA 2.0 are among those of its type (§8.2)."""
+    allowed = found.valid(kind, key)
+    own = type_list(body, key, kind, types, document)
+    if own is None or body is None:
+        return allowed
+    if document.version == 2:
+        check_narrower(own, allowed, body.entries[key], types)
+    return own
+
+
+def check_narrower(
+    own: tuple[TypeDef, ...], allowed: tuple[TypeDef, ...] | None, at: Node, types: Types
+) -> None:
+    """A list of types may only be narrowed: each is one of those before, or derives from one (TOSCA 2.0 §7.3, §8)."""
+    for one in own:
+        if allowed is not None and not any(one.derives_from(before) for before in allowed):
+            names = ", ".join(b.name for b in allowed)
+            summary = f"{one.name!r} is none of those that are allowed: {names}"
+            types.problems.error("refinement", summary, at)
 
 
 def type_list(node: Map | None, key: str, kind: str, types: Types, document: Document) -> tuple[TypeDef, ...] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.tosca.grammar import check_keys, entries_at
 from isthmus.tosca.reading.documents import Map, Node, text_of
+from isthmus.tosca.typesystem.definitions import check_narrower
 from isthmus.tosca.typesystem.scalars import MODERN_PRIMITIVES
 from isthmus.tosca.typesystem.units import KEYS as SCALAR_KEYS
 from isthmus.tosca.typesystem.units import check_scalar_refinement
@@ -112,10 +113,4 @@ def _check_list(found: TypeDef, key: str, kind: str) -> None:
     before = found.base.valid(kind, key) if found.base is not None else None
     if own is None or before is None or found.node.get(key) is None:
         return
-    for one in own:
-        if not any(one.derives_from(allowed) for allowed in before):
-            at: Node = found.node.entries[key]
-            names = ", ".join(b.name for b in before)
-            found.types.problems.error(
-                "refinement", f"{one.name!r} is none of those that the parent allows: {names}", at
-            )
+    check_narrower(own, before, found.node.entries[key], found.types)

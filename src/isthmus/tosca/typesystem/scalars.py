@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 from isthmus.tosca.reading.documents import FALSE, FLOAT, INTEGER, TRUE, Scalar, scalar_value, to_integer
@@ -32,6 +33,7 @@ MODERN_PRIMITIVES = frozenset({
 
 _QUANTITY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-z]{1,5})")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,2}(\.[A-Za-z0-9_]{1,64}(-[0-9]{1,9})?)?")
+_VERSION_2 = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}(\.[0-9]{1,9}(\.[A-Za-z0-9_]{1,64}(-[0-9]{1,9})?)?)?")
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
     r"((?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]{0,9})?([ \t]*(Z|[-+][0-9]{1,2}(:[0-9]{2})?))?)?"
@@ -64,7 +66,7 @@ def primitives(version: int) -> frozenset[str]:
 
 def is_version(text: str) -> bool:
     """Whether a text is a version (TOSCA 2.0 §9.1.2.3)."""
-    return _VERSION.fullmatch(text) is not None
+    return _VERSION_2.fullmatch(text) is not None
 
 
 def read(base: str, node: Scalar) -> Any:
@@ -93,7 +95,7 @@ def _read_strictly(base: str, node: Scalar) -> Any:
             return float(value)
     elif isinstance(value, str):
         return _read_text(base, value)
-    raise ValueError(f"{_shown(node.text)} is not {_article(base)}; {_wanted(base)}")
+    raise ValueError(f"{'null' if value is None else _shown(node.text)} is not {_article(base)}; {_wanted(base)}")
 
 
 def _read_text(base: str, text: str) -> str:
@@ -101,13 +103,22 @@ def _read_text(base: str, text: str) -> str:
     packed = "".join(text.split()) if base == "bytes" else ""
     good = (
         base == "string"
-        or (base == "version" and "." in text and is_version(text))
-        or (base == "timestamp" and _RFC3339.fullmatch(text) is not None)
+        or (base == "version" and is_version(text))
+        or (base == "timestamp" and _RFC3339.fullmatch(text) is not None and _is_day(text[:10]))
         or (base == "bytes" and len(packed) % 4 == 0 and _BASE64.fullmatch(packed) is not None)
     )
     if good:
         return text
     raise ValueError(f"{_shown(text)} is not {_article(base)}; {_wanted(base)}")
+
+
+def _is_day(text: str) -> bool:
+    """Whether a month has so many days: the 30th of February is in no calendar."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return text.startswith("0000")  # a year that Python does not know
+    return True
 
 
 def parse(base: str, text: str) -> Any:

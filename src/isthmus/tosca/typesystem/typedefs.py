@@ -147,6 +147,9 @@ class TypeDef:
             self._inner[key] = inherited
             if node is not None:
                 self._inner[key] = parse_inner(key, node, self.types, self.document, inherited)
+                if self.document.version == 2:
+                    check_schema(inherited, self._inner[key], f"{key}_schema", node, self.types)
+                    check_inner(key, node, self._inner[key], self.types)
         return self._inner[key]
 
     def valid(self, kind: str, key: str) -> tuple[TypeDef, ...] | None:
@@ -177,7 +180,7 @@ class TypeDef:
             old = merged.get(name)
             new = parse_property(name, node, place, self.types, self.document, old)
             if new is not None:
-                if old is not None:
+                if old is not None and self.document.version == 1:
                     self.types.check_refinement(old, new)
                 merged[name] = new
         return merged

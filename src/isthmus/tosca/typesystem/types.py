@@ -39,6 +39,8 @@ class Types:
         self.clauses: list[Validation] = []
         self._defined: dict[str, dict[tuple[str, str], TypeDef]] = {}
         self._found: dict[tuple[str, str, str], TypeDef | None] = {}
+        self._borrowed: set[tuple[str, str, str]] = set()
+        """Names that a document does not import itself, and that those who import it bring."""
 
     def add(self, document: Document) -> None:
         """Define the types of a document."""
@@ -107,9 +109,25 @@ class Types:
             base = self.base_of(document)
             found = self._visible(kind, name, document, set())
             if found is None and document.version == 1:
-                found = (base or self).normative(kind, name)
+                found = (base or self).normative(kind, name) or self._borrow(key, document)
             self._found[key] = found
         return self._found[key]
+
+    def _borrow(self, key: tuple[str, str, str], document: Document) -> TypeDef | None:
+        """A type that whoever imports a document has: what is imported is included in one namespace (1.3 §3.6.8)."""
+        kind, name, _ = key
+        seen, queue = {(name, document.file)}, list(document.importers)
+        while queue:
+            current = queue.pop(0)
+            if (name, current.file) in seen:
+                continue
+            self.problems.spend()
+            found = self._visible(kind, name, current, seen)
+            if found is not None:
+                self._borrowed.add(key)
+                return found
+            queue += current.importers
+        return None
 
     def _visible(self, kind: str, name: str, document: Document, seen: set[tuple[str, str]]) -> TypeDef | None:
         stack = [(name, document)]
@@ -147,6 +165,9 @@ class Types:
         """The type that a scalar names; reports an unknown one, with the nearest name."""
         name = text_of(written)
         found = self.find(kind, name, document) if name else None
+        if (kind, name, document.file) in self._borrowed:
+            summary = f"{name!r} comes from a document that imports this one, which does not import it itself"
+            self.problems.warn("import", summary, written)
         if found is None:
             self.problems.error(
                 "type-unknown",
