@@ -14,7 +14,7 @@ from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.grammar import entries_at
 from isthmus.tosca.load import Opened, open_template
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, metadata_of, text_of
-from isthmus.tosca.resolving.inputs import parse_inputs
+from isthmus.tosca.resolving.inputs import asks_for_value, parse_inputs
 from isthmus.tosca.resolving.templates import Scope
 from isthmus.tosca.typesystem.constraints import Constraint
 from isthmus.tosca.typesystem.definitions import PropertyDef, Schema
@@ -73,7 +73,7 @@ def _form(opened: Opened, problems: Problems) -> Form:
     root = opened.document.root
     tabs = _tabs(root.get("metadata"), list(inputs), problems)
     converter = Converter(problems, lambda name, node, scope: BROKEN)
-    fields = {n: _field(d, tabs, converter) for n, d in inputs.items()}
+    fields = {n: _field(d, tabs, converter, problems) for n, d in inputs.items()}
     outputs = entries_at(opened.topology, "outputs", problems)
     return Form(
         inputs=fields,
@@ -94,17 +94,18 @@ def _header(root: Map, key: str) -> str:
     return inner or text_of(root.get(key))
 
 
-def _field(definition: PropertyDef, tabs: Mapping[str, str], converter: Converter) -> Field:
+def _field(definition: PropertyDef, tabs: Mapping[str, str], converter: Converter, problems: Problems) -> Field:
     schema = definition.schema
     default = None
-    if definition.default is not None and not schema.secret:
+    asks = asks_for_value(definition, problems)
+    if definition.default is not None and not schema.secret and not asks:
         value = converter.convert_default(definition.default, schema, Scope())
         default = None if value is BROKEN else value
     return Field(
         name=definition.name,
         type=schema.type,
         description=definition.description,
-        required=definition.required and definition.default is None and not schema.secret,
+        required=asks or (definition.required and definition.default is None and not schema.secret),
         default=default,
         constraints=tuple(_pair(c) for c in schema.constraints),
         tab=tabs.get(definition.name, ""),

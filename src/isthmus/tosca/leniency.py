@@ -2,7 +2,8 @@
 
 The catalogues of the Infrastructure Manager and of INDIGO use types of their own and stretch the
 grammar here and there; thousands of templates rely on it. A document is marked when it names one of
-those types. Each leniency that was used is listed in :attr:`isthmus.tosca.Loaded.leniencies`.
+those types, imports them, or tells the tabs of a form. Each leniency that was used is listed in
+:attr:`isthmus.tosca.Loaded.leniencies`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,30 @@ import re
 
 from isthmus.tosca.diagnostics import Located, Near, Problems
 
-_MARK = re.compile(rb"\btosca\.[a-z_]+\.(?:indigo|ec3|im|eosc|grycap|aisprint|oscar)\.")
+OWN = r"tosca\.[a-z_]+\.(?:indigo|ec3|im|eosc|grycap|aisprint|oscar|dodas|DODAS|deep|AnsibleGalaxy)\."
+"""How the names of the catalogues' own types begin."""
+CALLED = r"(?:indigo|grycap)_custom_types\b"
+"""What imports of the catalogues' types are called."""
+FETCHED = r"/(?:grycap/tosca|indigo-dc/tosca-types)/"
+"""Where such imports lead."""
+TABS = r"\nmetadata:[ \t]*\r?\n(?:[ \t].*\n)*?[ \t]+tabs:"
+"""How a document says in its metadata in which tabs of a form its inputs stand."""
+
+_MARKS = tuple(
+    (hint, re.compile(mark.encode()))
+    for hint, mark in ((b"tosca.", OWN), (b"_custom_types", CALLED), (b"/tosca", FETCHED), (b" tabs:", TABS))
+)
+"""Each with a text that is quick to look for, and that is there where the mark is."""
+_OWN = re.compile(OWN)
+_GENERATED = re.compile(r"access_token\(\)|random\([0-9]{1,4}\)")
 
 LENIENCIES = {
+    "catalogue-types": "Types may have names below `tosca.`, which the specification keeps for its own.",
+    "generated-defaults": "`access_token()` and `random(N)` as default ask whoever deploys for a value.",
+    "ansible-galaxy": "The file of an artifact of Ansible Galaxy is the name of a role or collection.",
+    "removal-list": "`removal_list` of a scalable capability names the instances to remove first.",
+    "structured-metadata": "The metadata of a document may hold lists and maps, such as the `tabs` of a form.",
+    "unknown-constraints": "A constraint that the grammar does not know is passed over.",
     "normative-types-redefined": "A document may define again a type of the Simple Profile; its own definition stands.",
     "free-refinement": "A derived type may change the type of an inherited definition.",
     "repeated-keys": "A key may stand twice in a map; the last one counts.",
@@ -33,8 +55,18 @@ LENIENCIES = {
 
 
 def is_marked(data: bytes) -> bool:
-    """Whether a document names a type of the field's catalogues."""
-    return _MARK.search(data) is not None
+    """Whether a document shows one of the marks of the field's catalogues."""
+    return any(hint in data and mark.search(data) for hint, mark in _MARKS)
+
+
+def is_own(name: str) -> bool:
+    """Whether a type has a name that only the catalogues give."""
+    return _OWN.match(name) is not None
+
+
+def is_generated(default: str) -> bool:
+    """Whether a default stands for a value that whoever deploys the template comes by."""
+    return _GENERATED.fullmatch(default.strip()) is not None
 
 
 def allows(name: str, at: Located, problems: Problems) -> bool:

@@ -65,8 +65,9 @@ class CustomFunctions:
         self._known: dict[tuple[str, str], CustomFunction | None] = {}
 
     def add(self, document: Document) -> None:
-        """Take note of a document; its definitions are read when they are first asked for."""
-        self._documents[document.file] = document
+        """Take note of a document; its definitions are read when they are first asked for. TOSCA 1.x has none."""
+        if document.version == 2:
+            self._documents[document.file] = document
 
     def find(self, name: str, file: str) -> CustomFunction | None:
         """The function that a name means in a document: its own, or an imported one by its namespace."""

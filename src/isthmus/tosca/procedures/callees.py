@@ -11,7 +11,8 @@ from isthmus.tosca.procedures.targets import Target
 from isthmus.tosca.reading.documents import Map, Node
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.typesystem.definitions import PropertyDef, parse_property
-from isthmus.tosca.typesystem.interfaces import Input, Interface
+from isthmus.tosca.typesystem.interfaces import Interface
+from isthmus.tosca.typesystem.parameters import Input
 from isthmus.tosca.typesystem.types import Types
 
 
@@ -105,6 +106,8 @@ class Callees:
         return merged
 
     def _given(self, given: Input, old: Parameter | None) -> Parameter:
+        if given.declared is not None:
+            return Parameter(given.declared, given.declared.required and given.value is None)
         if given.definition is None:
             return Parameter(old.definition if old is not None else None, given.value is None)
         return self._parameter(given.name, given.value, given.definition, given.document, old)

@@ -15,6 +15,7 @@ from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, text_of
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.templates import NodeTemplate, Scope, Values
 from isthmus.tosca.typesystem.interfaces import Interface, overlay_interfaces
+from isthmus.tosca.typesystem.parameters import Place
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 
@@ -80,7 +81,7 @@ def _read(name: str, node: Node, types: Types, document: Document, functions: Fu
     members = node.get("members")
     if node.source.version == 2 and isinstance(members, Seq) and not members.items:
         types.problems.error("shape", f"the group {name!r} must have one member or more", members)
-    interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document, template=True)
+    interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document, Place.TEMPLATE)
     if node.get("interfaces") is not None:
         types.problems.warn("ignored", "operations of a group are never called", node.keys["interfaces"])
     properties = values_of("group", name, "properties", found, node, functions)

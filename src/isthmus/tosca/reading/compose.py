@@ -106,25 +106,39 @@ class _Composer:
             self.problems.error("yaml-syntax", "a file holds one document, and here a second begins", where)
 
     def node(self, event: Any, depth: int) -> Node:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            self.refuse("too-large", f"the document has more than {MAX_NODES:,} nodes", event)
         kind = type(event)
         if kind is ScalarEvent:
-            plain = event.implicit[0]
-            if event.tag is not None and not plain:
-                self.check_tag(event)
-            node: Node = Scalar(self.source, _mark(event), event.value, plain)
-        elif kind is AliasEvent:
+            return self.scalar(event)
+        self.count(event)
+        if kind is AliasEvent:
             return self.alias(event)
-        elif depth > MAX_DEPTH:
+        if depth > MAX_DEPTH:
             self.refuse("yaml-depth", f"nested more than {MAX_DEPTH} levels deep", event)
         elif kind is MappingStartEvent:
-            node = self.mapping(event, depth)
+            node: Node = self.mapping(event, depth)
         elif kind is SequenceStartEvent:
             node = self.sequence(event, depth)
         else:
             self.refuse("yaml-syntax", "something else than a value", event)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def count(self, event: Any) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            self.refuse("too-large", f"the document has more than {MAX_NODES:,} nodes", event)
+
+    def scalar(self, event: Any) -> Scalar:
+        """A scalar, of which there are most: in one breath, since two of three calls of a load would be for them."""
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            self.count(event)
+        plain = event.implicit[0]
+        if not plain and event.tag is not None:
+            self.check_tag(event)
+        mark = event.start_mark
+        node = Scalar(self.source, mark.line << COLUMNS | mark.column, event.value, plain)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         return node
@@ -147,11 +161,12 @@ class _Composer:
         entries, keys = node.entries, node.keys
         merges: list[Node] = []
         size = 1
-        while type(event := self.next()) is not MappingEndEvent:
-            written = self.node(event, depth + 1)
-            value = self.node(self.next(), depth + 1)
+        following, scalar, below = self.next, self.scalar, depth + 1
+        while type(event := following()) is not MappingEndEvent:
+            key = scalar(event) if type(event) is ScalarEvent else self.complex_key(event, below)
+            event = following()
+            value = scalar(event) if type(event) is ScalarEvent else self.node(event, below)
             size += 1 + value.size
-            key = written if isinstance(written, Scalar) else self.complex_key(written)
             if key is None:
                 continue
             if key.text == "<<" and key.plain:
@@ -169,8 +184,11 @@ class _Composer:
             self.merge(node, merge)
         return node
 
-    def complex_key(self, key: Node) -> Scalar | None:
+    def complex_key(self, event: Any, depth: int) -> Scalar | None:
         """A list or a call as a key, as its text: TOSCA 2.0 (§15.3.4, §10.1) has places for them, 1.x has none."""
+        key = self.node(event, depth)
+        if isinstance(key, Scalar):  # by its alias
+            return key
         if self.source.version == 2 and (text := call_text(key)) is not None:
             return Scalar(self.source, key.mark, text, plain=False)
         if self.source.version == 2 and isinstance(key, Seq) and all(isinstance(i, Scalar) for i in key.items):

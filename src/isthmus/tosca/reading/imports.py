@@ -9,7 +9,7 @@ from isthmus.tosca import leniency, profiles
 from isthmus.tosca.bundle import Bundle
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.grammar import check_keys, entries_at
-from isthmus.tosca.leniency import complain
+from isthmus.tosca.leniency import allows, complain
 from isthmus.tosca.reading.compose import MAX_DOCUMENT, MODERN, compose
 from isthmus.tosca.reading.documents import Map, Node, Scalar, text_of
 from isthmus.tosca.reading.import_targets import Target, import_targets, report_missing
@@ -190,9 +190,17 @@ def _check_file(document: Document, problems: Problems) -> None:
         elif not text_of(node):
             problems.error("shape", f"the repository {name!r} must be a URL or a map with one", node)
     if document.version != 2:
+        _check_metadata(root, problems)
         return
     if root.get("profile") is not None and root.get("service_template") is not None:
         problems.error("shape", "a file that defines a profile has no service_template", root.keys["service_template"])
     for name, node in entries_at(root, "dsl_definitions", problems).items():
         if isinstance(node, Scalar) and node.null:
             problems.error("shape", f"the definition {name!r} is empty", node)
+
+
+def _check_metadata(root: Map, problems: Problems) -> None:
+    """The metadata of TOSCA 1.x are texts by name (1.3 §3.9.3.2)."""
+    for name, node in entries_at(root, "metadata", problems).items():
+        if not isinstance(node, Scalar) and not allows("structured-metadata", node, problems):
+            problems.error("shape", f"the metadata {name!r} must be a text", node)

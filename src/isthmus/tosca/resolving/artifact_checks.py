@@ -7,12 +7,14 @@ import hmac
 
 from isthmus.tosca.expressions.functions import Functions
 from isthmus.tosca.grammar import check_keys, map_at
+from isthmus.tosca.leniency import allows
 from isthmus.tosca.reading.documents import Map, Node, Scalar, text_of
 from isthmus.tosca.resolving.templates import NodeTemplate, Scope, Values
 from isthmus.tosca.typesystem.typedefs import TypeDef, artifact_entries
 from isthmus.tosca.typesystem.types import Types
 
 _FILES = ("tosca.artifacts.File", "tosca.artifacts.Implementation")
+_GALAXY = "tosca.artifacts.AnsibleGalaxy."
 _ALGORITHMS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "sha3_512"}
 
 
@@ -37,6 +39,8 @@ def _check(name: str, node: Node, template: NodeTemplate, types: Types, function
         for key in ("deploy_path", "repository"):
             if body.get(key) is not None and _is_file(found):
                 problems.refuse("unsupported", f"{key!r} of an artifact is not supported", body.keys[key])
+        if found is not None and found.name.startswith(_GALAXY):
+            allows("ansible-galaxy", node, problems)
         if found is not None:
             what = f"the artifact {name!r} of {template.name!r}"
             values = map_at(body, "properties", problems)

@@ -11,13 +11,14 @@ from isthmus.tosca.resolving.templates import NodeTemplate
 
 def check_cycles(nodes: Mapping[str, NodeTemplate], problems: Problems) -> None:
     """A host cannot be hosted by what it hosts; of other circles no one can say what is to be made first."""
+    found = _circle({n.name: {r.target.name for r in n.relations} for n in nodes.values()})
+    if not found:
+        return
     hosts = _circle({n.name: {r.target.name for r in n.relations if r.hosts} for n in nodes.values()})
     if hosts:
         summary = f"nodes are hosted by one another in a circle: {_shown(hosts)}"
         problems.error("requirement-cycle", summary, nodes[hosts[0]].at)
-        return
-    found = _circle({n.name: {r.target.name for r in n.relations} for n in nodes.values()})
-    if found:
+    else:
         summary = f"nodes require one another in a circle, so that none can be made first: {_shown(found)}"
         problems.refuse("requirement-cycle", summary, nodes[found[0]].at)
 

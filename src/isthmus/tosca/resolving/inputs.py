@@ -9,6 +9,7 @@ from isthmus.topology import Secret, Value
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.grammar import entries_at
+from isthmus.tosca.leniency import allows, is_generated
 from isthmus.tosca.reading.documents import Map, Seq, text_of, walk
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.templates import Scope
@@ -24,6 +25,12 @@ def parse_inputs(topology: Map | None, types: Types, document: Document) -> dict
         if definition is not None:
             found[name] = definition
     return found
+
+
+def asks_for_value(definition: PropertyDef, problems: Problems) -> bool:
+    """Whether the default of an input stands for a value that nobody but who deploys the template has."""
+    default = definition.default
+    return default is not None and is_generated(text_of(default)) and allows("generated-defaults", default, problems)
 
 
 class Inputs:
@@ -95,14 +102,15 @@ class Inputs:
         given = self._given.get(definition.name)
         if given is not None:
             return self._converter.fit(given, definition.schema, definition.at, Scope())
-        if definition.default is not None:
+        asks = asks_for_value(definition, self._problems)
+        if definition.default is not None and not asks:
             return self._converter.convert_default(definition.default, definition.schema, Scope())
-        if definition.required and not definition.schema.secret:
+        if (definition.required or asks) and not definition.schema.secret:
             self._problems.error(
                 "input-missing",
                 f"the input {definition.name!r} has no value",
                 definition.at,
-                detail=definition.description,
+                detail=definition.description or (f"Its default asks for one: {text_of(definition.default)}" * asks),
             )
             return BROKEN
         return None

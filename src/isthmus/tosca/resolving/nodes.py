@@ -11,6 +11,7 @@ from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.directives import read_directives
 from isthmus.tosca.resolving.templates import NodeTemplate, Scope, Values
 from isthmus.tosca.typesystem.interfaces import overlay_interfaces
+from isthmus.tosca.typesystem.parameters import Place
 from isthmus.tosca.typesystem.typedefs import artifact_entries
 from isthmus.tosca.typesystem.types import Types
 
@@ -68,7 +69,7 @@ def _read(
     shared = functions.unassigned.of(found.name, found.attributes, at) if attributes is None else None
     template.attributes = shared or Values(repr(name), found.attributes, attributes, scope, at, make)
     template.capabilities = _read_capabilities(template, problems, functions)
-    template.interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document, template=True)
+    template.interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document, Place.TEMPLATE)
     template.artifacts = {**found.artifacts, **artifact_entries(node)}
     return template
 

@@ -14,7 +14,8 @@ from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, scalar_value
 from isthmus.tosca.resolving.artifacts import Artifacts
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope
 from isthmus.tosca.typesystem.definitions import parse_property
-from isthmus.tosca.typesystem.interfaces import Input, Interface, OperationSpec
+from isthmus.tosca.typesystem.interfaces import Interface, OperationSpec
+from isthmus.tosca.typesystem.parameters import Input
 from isthmus.tosca.typesystem.scalars import UNITS, comparable
 from isthmus.tosca.typesystem.types import Types
 
@@ -55,9 +56,13 @@ class Operations:
         self.problems: Problems = types.problems
         self.functions = functions
         self.artifacts = artifacts
+        self._implementing: dict[int, tuple[bool, object]] = {}
+        """By the identity of interfaces, which are kept so that it stays theirs."""
 
     def of(self, node: NodeTemplate) -> tuple[Operation, ...]:
         """All operations of a node, and of the relationships of which it is the source."""
+        if not self._implements(node.interfaces) and not any(self._implements(r.interfaces) for r in node.relations):
+            return ()
         for interface in (*node.interfaces.values(), *(i for r in node.relations for i in r.interfaces.values())):
             self._check_lifecycle(interface)
         self.problems.spend(len(_ORDER) * (1 + len(node.relations)))
@@ -66,6 +71,14 @@ class Operations:
         if not extra:
             return tuple(found)
         return tuple(replace(o, dependencies=tuple(dict.fromkeys((*o.dependencies, *extra)))) for o in found)
+
+    def _implements(self, interfaces: Mapping[str, Interface]) -> bool:
+        """Whether any operation has an implementation; most nodes share their type's interfaces, which have none."""
+        key = id(interfaces)
+        if key not in self._implementing:
+            found = any(o.implementation is not None for i in interfaces.values() for o in i.operations.values())
+            self._implementing[key] = (found, interfaces)
+        return self._implementing[key][0]
 
     def _check_lifecycle(self, interface: Interface) -> None:
         """Operations of other interfaces than the two of the lifecycle are never called, which is told."""

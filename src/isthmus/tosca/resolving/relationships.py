@@ -16,6 +16,7 @@ from isthmus.tosca.resolving.assignments import Assignment
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope, Values
 from isthmus.tosca.typesystem.definitions import PropertyDef, RequirementDef, parse_property
 from isthmus.tosca.typesystem.interfaces import Interface, overlay_interfaces
+from isthmus.tosca.typesystem.parameters import Place
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types, normative_types
 
@@ -62,7 +63,9 @@ class Relationships:
         self._check_derived(found, definition, assignment)
         interfaces = found.interfaces
         if definition is not None and definition.interfaces is not None:
-            interfaces = overlay_interfaces(interfaces, definition.interfaces, self.types, definition.document)
+            interfaces = overlay_interfaces(
+                interfaces, definition.interfaces, self.types, definition.document, Place.REFINEMENT
+            )
         properties, attributes = (
             Map(assignment.at.source, assignment.at.mark),
             Map(assignment.at.source, assignment.at.mark),
@@ -72,7 +75,7 @@ class Relationships:
                 check_keys(part, "relationship_assignment", self.problems)
             _lay_over(properties, map_at(part, "properties", self.problems))
             _lay_over(attributes, map_at(part, "attributes", self.problems))
-            interfaces = overlay_interfaces(interfaces, part.get("interfaces"), self.types, document, template=True)
+            interfaces = overlay_interfaces(interfaces, part.get("interfaces"), self.types, document, Place.TEMPLATE)
         return Link(found, name, self._definitions(found, definition), properties, attributes, interfaces)
 
     def relate(self, link: Link, assignment: Assignment, target: NodeTemplate, capability: str, count: int) -> Relation:
@@ -203,7 +206,7 @@ class Relationships:
             values = Values(what, rest, known, scope, template, self.functions.converter)
             values.check()
             values.all()
-        overlay_interfaces(found.interfaces, template.get("interfaces"), self.types, self.document, template=True)
+        overlay_interfaces(found.interfaces, template.get("interfaces"), self.types, self.document, Place.TEMPLATE)
 
 
 def _calls(node: Node) -> bool:

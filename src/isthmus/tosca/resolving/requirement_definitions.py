@@ -16,6 +16,7 @@ from isthmus.tosca.resolving.filters import check_filter
 from isthmus.tosca.typesystem.definitions import PropertyDef, RequirementDef, parse_property
 from isthmus.tosca.typesystem.interfaces import overlay_interfaces
 from isthmus.tosca.typesystem.modern import check_values
+from isthmus.tosca.typesystem.parameters import Place
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 
@@ -110,7 +111,7 @@ class _Check:
             if section is not None:
                 self._check_refined(section, place, known, found)
         interfaces = map_at(written, "interfaces", self.types.problems)
-        overlay_interfaces(found.interfaces, interfaces, self.types, self.definition.document, template=True)
+        overlay_interfaces(found.interfaces, interfaces, self.types, self.definition.document, Place.REFINEMENT)
 
     def _check_refined(self, section: Map, place: str, known: Mapping[str, PropertyDef], found: TypeDef) -> None:
         """Properties and attributes of the relationship's type may be refined, and none added."""

@@ -16,6 +16,9 @@ def scaling_of(template: NodeTemplate, problems: Problems) -> Scaling:
     scalable = template.capabilities.get("scalable")
     if scalable is None or scalable.assigned is None:
         return Scaling()
+    if scalable.get("removal_list") and allows("removal-list", scalable.at, problems):
+        summary = f"'removal_list' of {template.name!r} has no effect: instances are removed from the last on"
+        problems.warn("ignored", summary, scalable.assigned)
     minimum = _number(scalable, "min_instances", problems)
     maximum = _number(scalable, "max_instances", problems)
     default = _number(scalable, "default_instances", problems)

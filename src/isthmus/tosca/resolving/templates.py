@@ -146,11 +146,17 @@ class Values:
         written = (self._assignment(name), definition.default, definition.fixed)
         return definition.schema.base == "nil" and any(w is not None for w in written)
 
+    def _lacks(self, name: str) -> bool:
+        """Whether a property has no value, as can be seen without working it out."""
+        definition = self.definitions.get(name)
+        unset = definition is not None and definition.default is None and definition.fixed is None
+        return unset and (self.assigned is None or name not in self.assigned.entries)
+
     def all(self) -> dict[str, Value]:
         """Every property that has a value, declared ones first; not to be changed."""
         if self._all is None:
             names = [*self.definitions, *(self.assigned.entries if self.assigned is not None else ())]
-            self._all = {n: v for n in dict.fromkeys(names) if (v := self.get(n)) is not None}
+            self._all = {n: v for n in dict.fromkeys(names) if not self._lacks(n) and (v := self.get(n)) is not None}
         return self._all
 
 

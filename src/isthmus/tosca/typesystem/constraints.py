@@ -9,6 +9,7 @@ from typing import Any
 
 from isthmus.topology.patterns import Pattern, PatternError
 from isthmus.tosca.diagnostics import Problems, near
+from isthmus.tosca.leniency import complain
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, plain, text_of
 from isthmus.tosca.typesystem.scalars import PRIMITIVES, comparable, parse
 
@@ -91,7 +92,8 @@ def parse_constraints(nodes: list[Node], base: str, problems: Problems) -> tuple
 
 def _parse(name: str, node: Node, base: str, problems: Problems) -> Constraint | None:
     if name not in _NAMES:
-        problems.error("constraint-bad", f"there is no constraint {name!r}", node, suggestion=near(name, _NAMES))
+        summary = f"there is no constraint {name!r}"
+        complain("unknown-constraints", "constraint-bad", summary, node, problems, near(name, _NAMES))
         return None
     if name == "schema":
         _check_schema(node, problems)

@@ -180,7 +180,7 @@ def refine_schema(schema: Schema, node: Map | None, at: Node, types: Types, docu
             found = parse_inner(key, inner, types, document, old)
             schema = replace(schema, entry=found) if key == "entry" else replace(schema, key=found)
             if document.version == 2:
-                check_inner(key, inner, schema, types)
+                _check_inner(key, inner, schema, types)
                 check_schema(old, found, key, inner, types)
     # A type whose entries are of the type itself is being read when it is asked for: its entries are not known yet.
     told = schema.data is not None and any(a.node.get("entry_schema") is not None for a in schema.data.ancestors)
@@ -209,10 +209,10 @@ def check_schema(old: Schema | None, new: Schema | None, what: str, at: Node, ty
     if old is None or new is None or ANY in (old.base, new.base) or not levels:
         return
     own, before = new.data, old.data
-    if own is before or (before is not None and own is not None and own.derives_from(before)):
-        fits = own is not None or new.type == old.type
+    if before is not None:
+        fits = own is not None and own.derives_from(before)
     else:
-        fits = before is None and own is not None and not own.complex and own.primitive == old.type
+        fits = new.type == old.type or (own is not None and not own.complex and own.primitive == old.type)
     if not fits:
         summary = f"{what!r} was declared as {old.type}, and cannot become {new.type}"
         types.problems.error("refinement", summary, at)
@@ -223,13 +223,19 @@ def check_schema(old: Schema | None, new: Schema | None, what: str, at: Node, ty
             check_schema(one, other, key, inner or at, types, levels - 1)
 
 
-def check_inner(key: str, node: Node, schema: Schema, types: Types) -> None:
+def _check_inner(key: str, node: Node, schema: Schema, types: Types) -> None:
     """Only lists and maps have entries, only maps have keys, and these are strings (TOSCA 2.0 §9.3)."""
     allowed = ("list", "map") if key == "entry" else ("map",)
     if schema.base not in allowed or not schema.collection:
         types.problems.error("shape", f"a {schema.type} has no {key}_schema", node)
-    elif key == "key" and schema.key is not None and schema.key.base != "string":
-        types.problems.error("value-type", "the keys of a map are strings", node)
+    elif key == "key":
+        check_key(schema.key, node, types)
+
+
+def check_key(schema: Schema | None, node: Node, types: Types) -> None:
+    """The keys of a map are strings, or of a type that derives from string (TOSCA 2.0 §9.2, §9.3)."""
+    if schema is not None and schema.base not in ("string", ANY):
+        types.problems.error("value-type", f"the keys of a map are strings, which a {schema.type} is not", node)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -371,9 +377,7 @@ def _narrowed(
     return own
 
 
-def check_narrower(
-    own: tuple[TypeDef, ...], allowed: tuple[TypeDef, ...] | None, at: Node, types: Types
-) -> None:
+def check_narrower(own: tuple[TypeDef, ...], allowed: tuple[TypeDef, ...] | None, at: Node, types: Types) -> None:
     """A list of types may only be narrowed: each is one of those before, or derives from one (TOSCA 2.0 §7.3, §8)."""
     for one in own:
         if allowed is not None and not any(one.derives_from(before) for before in allowed):

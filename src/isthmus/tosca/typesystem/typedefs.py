@@ -19,6 +19,8 @@ from isthmus.tosca.typesystem.definitions import (
     PropertyDef,
     RequirementDef,
     Schema,
+    check_key,
+    check_schema,
     parse_capability,
     parse_inner,
     parse_property,
@@ -149,7 +151,8 @@ class TypeDef:
                 self._inner[key] = parse_inner(key, node, self.types, self.document, inherited)
                 if self.document.version == 2:
                     check_schema(inherited, self._inner[key], f"{key}_schema", node, self.types)
-                    check_inner(key, node, self._inner[key], self.types)
+                    if key == "key":
+                        check_key(self._inner[key], node, self.types)
         return self._inner[key]
 
     def valid(self, kind: str, key: str) -> tuple[TypeDef, ...] | None:

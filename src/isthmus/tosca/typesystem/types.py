@@ -14,7 +14,7 @@ from isthmus.tosca import profiles
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.expressions.custom import CustomFunctions
 from isthmus.tosca.grammar import check_keys, entries_at
-from isthmus.tosca.leniency import allows
+from isthmus.tosca.leniency import allows, is_own
 from isthmus.tosca.reading.compose import compose
 from isthmus.tosca.reading.documents import Map, Node, Seq, text_of
 from isthmus.tosca.reading.imports import Document
@@ -74,6 +74,8 @@ class Types:
         if found.document.version == 2:
             check_modern_type(found)
             return
+        if is_own(found.name):
+            allows("catalogue-types", found.at, self.problems)
         if found.kind != "interface":
             check_keys(found.node, f"{found.kind}_type", self.problems)
         base = self.base_of(found.document)

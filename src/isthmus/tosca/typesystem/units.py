@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 KEYS = ("data_type", "units", "canonical_unit", "prefixes")
 """The keys of a data type that only a scalar type may have."""
 MAX_UNITS = 1_000
+_WHOLE = "of a type of whole numbers multiply by whole numbers"
 
 _VALUE = re.compile(r"([-+]?[0-9.][0-9A-Za-z.]{0,40}(?:[eE][-+]?[0-9]{1,3})?)[ \t]+(\S{1,64})")
 _NUMBER = re.compile(
@@ -75,8 +76,8 @@ class _Reader:
         units: dict[str, float] = {}
         prefixes: dict[str, float] = {}
         for ancestor in reversed(self.found.ancestors):
-            units |= self._numbers(ancestor, "units")
-            prefixes |= self._numbers(ancestor, "prefixes")
+            self._add(units, ancestor, "units")
+            self._add(prefixes, ancestor, "prefixes")
         if not units:
             self._error("key-missing", f"the scalar type {self.found.name!r} has no 'units'", self.found.at)
             return None
@@ -84,15 +85,25 @@ class _Reader:
         canonical = self._canonical(units, prefixes)
         if integer is None or canonical is None:
             return None
-        if integer and any(not isinstance(v, int) for v in units.values()):
-            self._error(
-                "value-type", "the units of a type of whole numbers multiply by whole numbers", self._at("units")
-            )
+        if integer and not all(isinstance(v, int) for v in units.values()):
+            self._error("value-type", f"the units {_WHOLE}", self._at("units"))
+            return None
+        if integer and not all(float(v).is_integer() for v in prefixes.values()):
+            self._error("value-type", f"the prefixes {_WHOLE}", self._at("prefixes"))
             return None
         if prefixes:
             (unit,) = units
             units = {f"{prefix}{unit}": factor for prefix, factor in prefixes.items()}
         return ScalarType(self.found.name, units, canonical, integer)
+
+    def _add(self, known: dict[str, float], ancestor: TypeDef, key: str) -> None:
+        """Take what a type adds to those of its parents; it changes none of them."""
+        for name, factor in self._numbers(ancestor, key).items():
+            if known.setdefault(name, factor) != factor:
+                section = ancestor.node.entries[key]
+                assert isinstance(section, Map)
+                summary = f"a derived scalar type adds to the {key}, and cannot change {name!r}"
+                self._error("refinement", summary, section.keys[name])
 
     def _canonical(self, units: Mapping[str, float], prefixes: Mapping[str, float]) -> str | None:
         ones = [u for u, factor in units.items() if factor == 1]
