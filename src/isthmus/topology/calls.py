@@ -208,7 +208,10 @@ def _token(text: Any, separators: Any, index: Any) -> str | None:
 
 
 def _union(*lists: Any) -> list[Any]:
-    return list({key_of(v): v for some in reversed(lists) for v in reversed(_a_list(some))}.values())[::-1]
+    found: dict[str, Any] = {}
+    for value in (v for some in lists for v in _a_list(some)):
+        found.setdefault(key_of(value), value)
+    return list(found.values())
 
 
 def _intersection(first: Any, *others: Any) -> list[Any]:

@@ -8,7 +8,6 @@ from isthmus.topology import Node as TopologyNode
 from isthmus.topology import NodeKind, Output, Requirement, Topology
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.expressions.functions import Functions
-from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.grammar import check_keys, entries_at, map_at
 from isthmus.tosca.procedures.activities import Activities
 from isthmus.tosca.procedures.callees import Callees
@@ -22,6 +21,7 @@ from isthmus.tosca.procedures.workflows import Workflows, declare_workflows
 from isthmus.tosca.reading.documents import Map, Node, metadata_of, text_of
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.artifact_checks import check_artifacts
+from isthmus.tosca.resolving.interface_checks import InterfaceChecks
 from isthmus.tosca.resolving.multiplicity import scaling
 from isthmus.tosca.resolving.operations import Operations
 from isthmus.tosca.resolving.requirement_definitions import check_requirement_definitions
@@ -43,8 +43,8 @@ def assemble(document: Document, section: Map | None, types: Types, functions: F
     activities = Activities(types.problems, functions, Callees(types.problems, types), declared)
     triggers = Triggers(types, document, targets, conditions, activities)
     policies = read_policies(section, types, document, functions, targets, triggers)
-    workflows = Workflows(types.problems, targets, conditions, activities, declared).read(section)
-    _check_types(types, triggers)
+    workflows = Workflows(types.problems, targets, conditions, activities, declared, document).read(section)
+    _check_types(types, triggers, InterfaceChecks(types, functions))
     substitution = read_substitution(section, types, document, functions)
     root = document.root
     description = text_of(root.get("description")) or text_of(section.get("description") if section else None)
@@ -69,9 +69,13 @@ def _node(template: NodeTemplate, operations: Operations, problems: Problems) ->
     for values in (template.values, template.attributes, *template.capabilities.values()):
         if not template.selected:
             values.check()
+    for values in template.capability_attributes if not template.selected else ():
+        values.check()
+        values.all()
     kind = template.kind
     made = operations.of(template)
     _check_notifications(template, operations.types)
+    InterfaceChecks(operations.types, operations.functions).check_node(template)
     check_artifacts(template, operations.types, operations.functions)
     if kind is NodeKind.ABSTRACT and made:
         problems.warn(
@@ -154,7 +158,7 @@ def _modern_output(name: str, node: Node, types: Types, document: Document, func
 # what is checked, and told where it has no effect
 
 
-def _check_types(types: Types, triggers: Triggers) -> None:
+def _check_types(types: Types, triggers: Triggers, interfaces: InterfaceChecks) -> None:
     """What types say of members, targets, triggers and notifications, whether or not something is of the type."""
     for found in types:
         if found.kind == "group":
@@ -164,5 +168,7 @@ def _check_types(types: Types, triggers: Triggers) -> None:
             triggers.check(found)
         elif found.kind in ("node", "relationship", "interface"):
             check_type_notifications(found, types)
-        if found.kind == "node" and found.document.version == 2:
-            check_requirement_definitions(found, Converter(types.problems, lambda name, node, scope: BROKEN))
+        if found.document.version == 2 and found.kind in ("node", "relationship", "interface"):
+            interfaces.check_type(found)
+        if found.document.version == 2 and found.kind == "node":
+            check_requirement_definitions(found, interfaces)

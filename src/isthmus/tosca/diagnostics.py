@@ -14,8 +14,8 @@ from isthmus.topology import Position
 MAX_DIAGNOSTICS = 200
 """Errors, and warnings, that are kept: more help nobody, and a hostile template could make millions."""
 
-MAX_WORK = 5_000_000
-"""Steps that one load may take: values fitted, definitions merged, candidates looked at."""
+MIN_WORK, MAX_WORK, WORK_PER_NODE = 2_000_000, 10_000_000, 60
+"""Steps that one load may take, the more the larger its documents are; a step takes half a microsecond or so."""
 
 _SUMMARY = 300
 _COMPARED = 400
@@ -78,6 +78,8 @@ CODES = {
     "interface-unknown": "An interface is not declared.",
     "operation-unknown": "An operation is not declared.",
     "artifact-unknown": "An artifact is not declared.",
+    "repository-unknown": "A repository is not declared.",
+    "repository-redefined": "A repository has two definitions.",
     "checksum": "A file has another checksum than is told of it.",
     "function-unknown": "A function is not known.",
     "function-arguments": "A function's arguments make no sense.",
@@ -185,6 +187,8 @@ class Problems:
         self._kept = dict.fromkeys(Severity, 0)
         self._dropped = 0
         self._work = 0
+        self._limit = MIN_WORK
+        self._whole: Located | None = None
         self.failed = False
         self.refused = False
         self.marked: set[str] = set()
@@ -228,11 +232,16 @@ class Problems:
             severity, code, summary, detail[: 2 * _SUMMARY], position, excerpt, str(suggestion)
         )
 
+    def expect(self, document: Located, nodes: int) -> None:
+        """Allow the work that a document of so many nodes may mean; the first one is the template."""
+        self._whole = self._whole or document
+        self._limit = min(MAX_WORK, self._limit + WORK_PER_NODE * nodes)
+
     def spend(self, steps: int = 1) -> None:
         """Count work; raises :class:`Exhausted` when a template makes more of it than any honest one."""
         self._work += steps
-        if self._work > MAX_WORK:
-            self.error("too-large", "the template means more work than is accepted")
+        if self._work > self._limit:
+            self.error("too-large", "the template means more work than is accepted", self._whole)
             raise Exhausted
 
     def attempt(self, run: Callable[[], T]) -> tuple[T, tuple[Diagnostic, ...]]:

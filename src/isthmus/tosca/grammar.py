@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.leniency import complain
+from isthmus.tosca.leniency import allows, complain
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, is_text, scalar_value, text_of
 from isthmus.tosca.typesystem.scalars import is_version
 
@@ -88,7 +88,7 @@ KEYS: dict[str, frozenset[str]] = {
 
 _COMMON = "description:text metadata:map"
 _TYPE_2 = f"derived_from:text version:version {_COMMON}"
-_DATA_2 = "validation:any key_schema:any entry_schema:any"
+_DATA_2 = "validation:given key_schema:given entry_schema:given"
 _PROPERTY_2 = f"type:text required:bool default:any value:any status:text {_DATA_2} {_COMMON}"
 
 SHAPES: dict[str, dict[str, str]] = {
@@ -131,7 +131,7 @@ SHAPES: dict[str, dict[str, str]] = {
         "policy_type": f"{_TYPE_2} properties:names targets:texts triggers:names",
         "node_template": (
             f"type:text {_COMMON} directives:texts properties:names attributes:names requirements:list"
-            " capabilities:names interfaces:names artifacts:names count:any node_filter:any copy:text"
+            " capabilities:names interfaces:names artifacts:names count:given node_filter:given copy:text"
         ),
         "relationship_template": f"type:text {_COMMON} properties:names attributes:names interfaces:names copy:text",
         "group": f"type!:text {_COMMON} properties:names attributes:names members:texts",
@@ -192,6 +192,7 @@ _CHECKS: Mapping[str, tuple[Callable[[Node], bool], str]] = {
     "list": (lambda n: isinstance(n, Seq), "a list"),
     "bool": (lambda n: isinstance(n, Scalar) and n.plain and n.text in ("true", "false"), "true or false"),
     "version": (lambda n: is_text(n) and is_version(text_of(n)), "a version such as 1.2.3, or '1.2' in quotes"),
+    "given": (lambda n: not (isinstance(n, Scalar) and n.null), "told, or left out"),
     "any": (lambda n: True, ""),
 }
 
@@ -201,16 +202,41 @@ def allowed_keys(place: str, version: int = 1) -> frozenset[str]:
     return frozenset(k.removesuffix("!") for k in SHAPES[place]) if version == 2 else KEYS[place]
 
 
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.null
+
+
 def check_keys(node: Map, place: str, problems: Problems) -> None:
     """Report every key that the grammar does not know at this place; in TOSCA 2.0 wrong shapes and missing keys too."""
     if node.source.version == 2:
         _check_shapes(node, place, problems)
         return
     allowed = KEYS[place]
-    for key in node.entries:
+    for key, value in node.entries.items():
+        if key in _TEXTS and key in allowed and not isinstance(value, Scalar):
+            complain("stray-keys", "shape", f"{key!r} must be a text", value, problems)
+        if key in _MAPS and key in allowed and not isinstance(value, Map) and not _is_empty(value):
+            complain("stray-keys", "shape", f"{key!r} must be a map", value, problems)
+        if key == "metadata" and isinstance(value, Map):
+            _check_metadata(value, place, problems)
+        if key in _LISTS and key in allowed and isinstance(value, Map):
+            complain("stray-keys", "shape", f"{key!r} must be a list", value, problems)
+        if key == "version" and place.endswith("_type") and not (isinstance(value, Scalar) and is_version(value.text)):
+            complain("stray-keys", "shape", f"{key!r} must be a version such as 1.2.3", value, problems)
+        if key == "status" and key in allowed and isinstance(value, Scalar) and value.text not in _STATUS:
+            summary, nearby = f"there is no status {value.text!r}", near(value.text, _STATUS)
+            complain("stray-keys", "value-type", summary, value, problems, nearby)
         if key not in allowed:
             summary = f"{key!r} is not a key of a {place.replace('_', ' ')}"
             complain("stray-keys", "key-unknown", summary, node.keys[key], problems, near(key, allowed))
+
+
+def _check_metadata(node: Map, place: str, problems: Problems) -> None:
+    """The metadata of TOSCA 1.x are texts by name (1.3 §3.9.3.2); those of types are taken for schemas at times."""
+    report = problems.warn if place.endswith("_type") else problems.error
+    for name, value in node.entries.items():
+        if not isinstance(value, Scalar) and not allows("structured-metadata", value, problems):
+            report("shape", f"the metadata {name!r} must be a text", value)
 
 
 def _check_shapes(node: Map, place: str, problems: Problems) -> None:
@@ -233,6 +259,15 @@ def _check_shapes(node: Map, place: str, problems: Problems) -> None:
             problems.error("key-missing", f"the {name} has no {key[:-1]!r}", node)
 
 
+def check_common(node: Map, problems: Problems) -> None:
+    """Report a `description` or `metadata` of the wrong shape, which every place of TOSCA 2.0 has (§5.3)."""
+    for key, shape in (("description", "text"), ("metadata", "map")):
+        value = node.entries.get(key) if node.source.version == 2 else None
+        fits, wanted = _CHECKS[shape]
+        if value is not None and not fits(value):
+            problems.error("shape", f"{key!r} must be {wanted}", value)
+
+
 def check_names(section: Map, problems: Problems) -> None:
     """In TOSCA 2.0 a name is a string, which an unquoted number or boolean is not (§9.1.1.1), and is not empty."""
     for name, key in section.keys.items():
@@ -241,6 +276,12 @@ def check_names(section: Map, problems: Problems) -> None:
             problems.error("shape", f"a name must be a string, which {name!r} is not", key)
 
 
+_TEXTS = ("description", "derived_from", "url", "namespace_uri", "namespace_prefix", "mime_type", "status", "namespace")
+"""TOSCA 1.x: keys under which a text stands, wherever they may be."""
+_MAPS = ("metadata", "properties", "attributes", "operations", "notifications", "dsl_definitions")
+_LISTS = ("valid_source_types", "valid_target_types", "file_ext", "members", "targets", "directives")
+_STATUS = ("supported", "unsupported", "experimental", "deprecated")
+"""What a definition may say of itself (TOSCA 1.3 §3.6.10.3)."""
 _NAMES = {"service_template": "TOSCA file", "topology_template": "service template"}
 """What TOSCA 2.0 calls the places that it named anew."""
 

@@ -32,7 +32,7 @@ _GENERATED = re.compile(r"access_token\(\)|random\([0-9]{1,4}\)")
 LENIENCIES = {
     "catalogue-types": "Types may have names below `tosca.`, which the specification keeps for its own.",
     "generated-defaults": "`access_token()` and `random(N)` as default ask whoever deploys for a value.",
-    "ansible-galaxy": "The file of an artifact of Ansible Galaxy is the name of a role or collection.",
+    "ansible-galaxy": "An artifact of Ansible Galaxy names a role or collection; nobody need define its type.",
     "removal-list": "`removal_list` of a scalable capability names the instances to remove first.",
     "structured-metadata": "The metadata of a document may hold lists and maps, such as the `tabs` of a form.",
     "unknown-constraints": "A constraint that the grammar does not know is passed over.",
@@ -43,6 +43,7 @@ LENIENCIES = {
     "unknown-valid-types": "A list of the types that are valid somewhere may name types that nobody defines.",
     "late-version": "`tosca_definitions_version` may come after other keys.",
     "bare-quantities": "A number without unit may stand where a scalar-unit is declared: bytes, seconds or hertz.",
+    "quoted-values": "A number, true or false may stand in quotes.",
     "index-of-single": "An index may follow an attribute that is no list: 0 means the attribute itself.",
     "loose-defaults": "A default may break its own constraints.",
     "count": "`count` of a scalable capability is the number of instances at first, and may be 0.",
@@ -62,6 +63,11 @@ def is_marked(data: bytes) -> bool:
 def is_own(name: str) -> bool:
     """Whether a type has a name that only the catalogues give."""
     return _OWN.match(name) is not None
+
+
+def is_galaxy(name: str) -> bool:
+    """Whether a type is one of the artifacts of Ansible Galaxy: roles and collections."""
+    return name.startswith("tosca.artifacts.AnsibleGalaxy.")
 
 
 def is_generated(default: str) -> bool:

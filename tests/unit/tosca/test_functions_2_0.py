@@ -152,8 +152,8 @@ FOLDED = [
     ("boolean", "{ $has_any_entry: [ { $get_input: names }, [ two, three ] ] }", True),
     # texts, lists, numbers
     ("integer", "{ $length: [ { $get_input: names } ] }", 2),
-    ("integer", "{ $length: hello }", 5),
-    ("string", "{ $concat: [ 'http://', 16.10, ':', { $get_input: port } ] }", "http://16.10:80"),
+    ("integer", "{ $length: [ hello ] }", 5),
+    ("string", "{ $concat: [ 'http://', '16.10', ':', { $get_input: word } ] }", "http://16.10:hello"),
     ("string", "{ $concat: [ $$a, b ] }", "$ab"),
     ("strings", "{ $concat: [ { $get_input: names }, [ three ] ] }", ["one", "two", "three"]),
     ("string", "{ $join: [ [ prefix, '1111', { $get_input: word } ], _ ] }", "prefix_1111_hello"),
@@ -190,13 +190,13 @@ def test_what_is_known_is_worked_out(kind, call, result, loaded):
 LATER = [
     ("string", "{ $get_attribute: [ first, address ] }", Reference("first", "address")),
     ("string", "{ $get_attribute: [ many, 1, address ] }", Reference("many", "address", (1,))),
-    ("float", "{ $get_attribute: [ SELF, RELATIONSHIP, base, 1, TARGET, load ] }", Reference("second", "load")),
+    ("float", "{ $get_attribute: [ SELF, RELATIONSHIP, base, 1, TARGET, load ] }", Reference("second", "load", own=True)),
     ("Size", "{ $get_attribute: [ first, CAPABILITY, room, used ] }", Reference("first", "room", ("used",))),
     ("string", "{ $get_attribute: [ first, name ] }", "first"),
     (
         "strings",
         "{ $get_attribute: [ SELF, RELATIONSHIP, base, ALL, TARGET, address ] }",
-        [Reference("first", "address"), Reference("second", "address")],
+        [Reference("first", "address", own=True), Reference("second", "address", own=True)],
     ),
     (
         "string",

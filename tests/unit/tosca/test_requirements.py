@@ -15,12 +15,13 @@ relationship_types:
   Other: {}
 node_types:
   Base: {}
-  Server: { derived_from: Base, capabilities: { service: Service, extra: Special } }
-  Plain: { derived_from: Base, capabilities: { service: Service } }
+  Offering: { derived_from: Base, capabilities: { service: Service } }
+  Server: { derived_from: Offering, capabilities: { extra: Special } }
+  Plain: { derived_from: Offering }
   Client:
     derived_from: Base
     requirements:
-    - service: { capability: Service, relationship: Uses, node: Base, count_range: [ 1, 3 ] }
+    - service: { capability: Service, relationship: Uses, node: Offering, count_range: [ 1, 3 ] }
   Loose:
     requirements:
     - service: { capability: Service, relationship: Uses }
@@ -115,7 +116,8 @@ a: { type: Both, requirements: [ service: n ] }
 b: { type: Server }
 n: { type: Both }
 """,
-        "  Both: { derived_from: Client, capabilities: { service: Service } }",
+        "  Both: { derived_from: Offering, requirements: [ service: { capability: Service, relationship: Uses, "
+        "node: Offering, count_range: [ 1, 3 ] } ] }",
     )
     assert [t for _, t, _ in targets(text, "n")] == ["b"]
 

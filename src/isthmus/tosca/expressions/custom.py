@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from isthmus.tosca.grammar import check_keys
 from isthmus.tosca.reading.documents import FALSE, TRUE, Map, Node, Scalar, Seq, text_of
 from isthmus.tosca.typesystem.definitions import Schema, parse_schema
+from isthmus.tosca.typesystem.implementations import check_implementation
 
 if TYPE_CHECKING:
     from isthmus.tosca.reading.imports import Document
@@ -63,6 +64,7 @@ class CustomFunctions:
         self.problems = types.problems
         self._documents: dict[str, Document] = {}
         self._known: dict[tuple[str, str], CustomFunction | None] = {}
+        self._defined: dict[str, dict[str, Node]] = {}
 
     def add(self, document: Document) -> None:
         """Take note of a document; its definitions are read when they are first asked for. TOSCA 1.x has none."""
@@ -80,12 +82,12 @@ class CustomFunctions:
     def names(self, file: str) -> list[str]:
         """The functions that a document may call by their names alone."""
         document = self._documents.get(file)
-        return [n for d, p in self._seen(document) if not p for n in _definitions(d)] if document else []
+        return [n for d, _ in self._seen(document) for n in self._definitions(d)] if document else []
 
     def check_all(self) -> None:
         """Read all definitions, so that mistakes in functions not called are told too."""
         for document in self._documents.values():
-            for name, node in _definitions(document).items():
+            for name, node in self._definitions(document).items():
                 self.find(name, document.file)
                 self._check_overlap(name, node, document)
 
@@ -93,15 +95,17 @@ class CustomFunctions:
         outside = _section(document.root)
         if outside is None or outside.get(name) is not node:
             return
-        for other, prefix in self._seen(document):
-            if other is not document and not prefix and name in _definitions(other):
+        if "$" in name:
+            self.problems.error("shape", f"the name of a function holds no '$', as {name!r} does", outside.keys[name])
+        for other, _ in self._seen(document):
+            if other is not document and name in self._definitions(other):
                 summary = f"the function {name!r} has another definition in {other.file}"
                 self.problems.error("function-redefined", summary, outside.keys[name])
 
     # finding ---------------------------------------------------------------------------------
 
-    def _seen(self, document: Document) -> Iterator[tuple[Document, str]]:
-        """A document, and those that it imports, with the prefix under which their names are known."""
+    def _seen(self, document: Document, name: str = "") -> Iterator[tuple[Document, str]]:
+        """A document, and those it imports without a prefix or with one that a name begins with, and that prefix."""
         queue, seen = [(document, "")], {(document.file, "")}
         while queue:
             current, prefix = queue.pop(0)
@@ -109,17 +113,24 @@ class CustomFunctions:
             yield current, prefix
             for inner, imported in current.imports:
                 full = f"{prefix}{inner}:" if inner else prefix
-                if (imported.file, full) not in seen and len(full) < 1_000:
+                if (imported.file, full) not in seen and name.startswith(full):
                     seen.add((imported.file, full))
                     queue.append((imported, full))
 
     def _find(self, name: str, file: str) -> CustomFunction | None:
         document = self._documents.get(file)
-        for current, prefix in self._seen(document) if document is not None else ():
-            rest = name[len(prefix) :] if name.startswith(prefix) else ""
-            if rest and rest in _definitions(current):
+        for current, prefix in self._seen(document, name) if document is not None else ():
+            rest = name[len(prefix) :]
+            if rest in self._definitions(current):
                 return self._read(rest, current)
         return None
+
+    def _definitions(self, document: Document) -> dict[str, Node]:
+        """The functions that a document defines, outside its service template and inside."""
+        if document.file not in self._defined:
+            sections = (_section(document.root), _section(document.root.get("service_template")))
+            self._defined[document.file] = {k: n for s in sections if s is not None for k, n in s.entries.items()}
+        return self._defined[document.file]
 
     # reading ---------------------------------------------------------------------------------
 
@@ -142,6 +153,7 @@ class CustomFunctions:
             if i >= len(old):
                 found.append(self._signature(written, document))
                 continue
+            self._check_implementation(written, document)
             for key in written.entries if isinstance(written, Map) else ():
                 if key != "implementation":
                     summary = f"only the implementation of a known signature of {name!r} may change, not {key!r}"
@@ -167,6 +179,7 @@ class CustomFunctions:
         if not isinstance(node, Map) and not (isinstance(node, Scalar) and node.null):
             self.problems.error("shape", "a signature is a map with 'arguments' and 'result'", node)
         check_keys(body, "signature", self.problems)
+        self._check_implementation(body, document)
         arguments, optional = (self._schemas(body.get(k), document) for k in _LISTS)
         result = body.get("result")
         return Signature(
@@ -175,6 +188,11 @@ class CustomFunctions:
             _flag(body.get("variadic")),
             self._schema(result, document) if result is not None else None,
         )
+
+    def _check_implementation(self, node: Node, document: Document) -> None:
+        written = node.get("implementation") if isinstance(node, Map) else None
+        if written is not None:
+            check_implementation(written, "function", self.types, document)
 
     def _schemas(self, node: Node | None, document: Document) -> tuple[Schema, ...]:
         items = node.items if isinstance(node, Seq) else []
@@ -194,9 +212,3 @@ def _flag(node: Node | None) -> bool:
 def _section(node: Node | None) -> Map | None:
     found = node.get("functions") if isinstance(node, Map) else None
     return found if isinstance(found, Map) else None
-
-
-def _definitions(document: Document) -> dict[str, Node]:
-    """The functions that a document defines, outside its service template and inside."""
-    sections = (_section(document.root), _section(document.root.get("service_template")))
-    return {k: n for s in sections if s is not None for k, n in s.entries.items()}

@@ -115,7 +115,7 @@ class Evaluation:
         known += self.custom.names(call.at.source.file) if self.custom is not None else []
         values = [self.expressions.read(n, scope).value for n in call.args]
         summary = f"there is no function {call.name!r}"
-        if nearest(call.name, known) or "$" in call.name:
+        if nearest(call.name, known) or "$" in call.name or not call.name:
             return self._wrong("function-unknown", summary, call, near(call.name, known))
         self.problems.refuse("function-unknown", f"{summary} here, and no document defines it", call.at)
         return Typed(self.folder.keep(Call(f"custom:{call.name}", tuple(values))))

@@ -123,6 +123,9 @@ class Functions:
             )
             return BROKEN
         self.inputs.used.add(name)
+        declared = self.inputs.definitions.get(name)
+        if declared is not None and not self.lookup.leads(declared.schema, path[1:], argument):
+            return BROKEN
         return self.lookup.dig(self.inputs.get(name), path[1:], at)
 
     def _get_secret(self, argument: Node, at: Map, scope: Scope) -> Value:
@@ -133,6 +136,16 @@ class Functions:
 
     def _get_nodes_of_type(self, argument: Node, at: Map, scope: Scope) -> Value:
         wanted = text_of(argument)
+        if not wanted:
+            return self._misused(argument, "get_nodes_of_type wants the name of a type")
+        found = self._nodes_of(wanted)
+        if not found:
+            known = {t for n in self.nodes.values() for t in n.type.names}
+            self.problems.warn("type-unknown", f"no node is a {wanted!r}", argument, suggestion=near(wanted, known))
+        return list(found)
+
+    def _nodes_of(self, wanted: str) -> list[str]:
+        """The names of the nodes of a type, or of one that derives from it."""
         return [n.name for n in self.nodes.values() if any(t.rsplit(":")[-1] == wanted for t in n.type.names)]
 
     def _get_property(self, argument: Node, at: Map, scope: Scope) -> Value:

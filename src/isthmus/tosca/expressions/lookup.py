@@ -45,7 +45,7 @@ class Lookup:
         """A property of a node, of a capability, or of what meets a requirement; NOTHING when there is none."""
         name, rest = str(path[0]), path[1:]
         if name in node.values.definitions or node.values.assigns(name):
-            return self.dig(node.values.get(name), rest, at)
+            return self.of(node.values, path, at)
         if not rest:
             return NOTHING
         if name in node.capabilities:
@@ -85,7 +85,7 @@ class Lookup:
         name, rest = str(path[0]), path[1:]
         if name in node.type.attributes:
             # The attribute of a node by name is a list where the node has several instances; one's own is not.
-            if own and not self._leads(node.type.attributes[name].schema, rest, at):
+            if own and not self.leads(node.type.attributes[name].schema, rest, at):
                 return BROKEN
             return Reference(node.name, name, rest, own)
         if name in node.values.definitions:
@@ -103,7 +103,7 @@ class Lookup:
         same = own and relation.target in node.hosts()
         return self.attribute(relation.target, rest, same, at)
 
-    def _leads(self, schema: Schema, path: Path, at: Node) -> bool:
+    def leads(self, schema: Schema, path: Path, at: Node) -> bool:
         """Whether values of a type have such a part; reported when they have not."""
         try:
             dig(schema, path)
@@ -127,6 +127,9 @@ class Lookup:
             summary = f"{values.what} has no property {name!r}"
             self.problems.error("property-unknown", summary, at, suggestion=near(name, values.definitions))
             return BROKEN
+        definition = values.definitions.get(name)
+        if definition is not None and not self.leads(definition.schema, path[1:], at):
+            return BROKEN
         return self.dig(values.get(name), path[1:], at)
 
     def dig(self, value: Value, path: Sequence[str | int], at: Node) -> Value:
@@ -138,6 +141,12 @@ class Lookup:
                 return BROKEN
             if isinstance(value, Secret | Call):
                 self.problems.error("function-arguments", f"{step!r} leads into a value that has no parts", at)
+                return BROKEN
+            if isinstance(value, list) and isinstance(step, int) and step >= len(value):
+                summary = (
+                    f"the list has no entry {step}: it ends with {len(value) - 1}" if value else "the list is empty"
+                )
+                self.problems.error("function-arguments", summary, at)
                 return BROKEN
             value = follow(value, [step])
         return value

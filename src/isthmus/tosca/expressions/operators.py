@@ -13,7 +13,7 @@ from isthmus.topology.patterns import Pattern, PatternError
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.expressions.arguments import NOTHING, Arguments
 from isthmus.tosca.expressions.folding import Folder
-from isthmus.tosca.expressions.syntax import FunctionCall, call_of, unescape
+from isthmus.tosca.expressions.syntax import FunctionCall, call_of
 from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.reading.documents import Node, Scalar, Seq
 from isthmus.tosca.resolving.templates import Scope
@@ -26,7 +26,6 @@ from isthmus.tosca.typesystem.typed import (
     STRING,
     Typed,
     bare,
-    comparable,
     fits,
     primitive,
 )
@@ -35,6 +34,7 @@ _ORDERED = ("integer", "float", "string", "timestamp", "version", "scalar", "byt
 _TEXTS = ("string", "list")
 _COUNTED = ("string", "list", "map", "bytes")
 _SUMMED = (*NUMBERS, "scalar")
+_WRITTEN = (*NUMBERS, "boolean", "scalar", "version", "timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,8 @@ class Expressions(Arguments):
 
     def work_out(self, call: FunctionCall, scope: Scope) -> Typed:
         """Value and type of a call of one of these functions; what is wrong with it is reported."""
+        if call.argument is not None and not isinstance(call.argument, Seq):
+            return self.misused(f"the arguments of ${call.name} are a list", call.argument)
         rule = self._rules[call.name]
         if not self.counted(call, rule.least, rule.most):
             return NOTHING
@@ -185,10 +187,18 @@ class Expressions(Arguments):
         return Typed(self.folder.fold("length", (args[0].value,), call.at), INTEGER)
 
     def _text(self, node: Node, scope: Scope) -> Typed:
-        """An argument of which a text is made: a literal as it is written, whatever YAML would make of it."""
+        """An argument of which a text is made; a number that is written becomes none by itself (§9.1.1.1).
+
+        One that a function answers does, with a warning: TOSCA has no other way to put an index into a name.
+        """
         if isinstance(node, Scalar) and call_of(node) is None:
-            return Typed(unescape(node.text), STRING)
-        return self.read(node, scope)
+            return self.read(node, scope, STRING)
+        found = self.read(node, scope)
+        if found.schema is None or found.schema.base not in _WRITTEN:
+            return found
+        summary = f"a {found.schema.type} stands where a string is wanted, and is taken as it is written"
+        self.problems.warn("value-type", summary, node)
+        return replace(found, schema=STRING)
 
     def _concat(self, call: FunctionCall, scope: Scope) -> Typed:
         args = [self._text(n, scope) for n in call.args]
@@ -197,7 +207,7 @@ class Expressions(Arguments):
         if any(a.value is BROKEN for a in args):
             return NOTHING
         for schema, node in ((a.schema, n) for a, n in zip(args, call.args, strict=True)):
-            if schema is not None and (schema.base == "map" or (lists and not comparable(schema, lists[0]))):
+            if schema is not None and not fits(schema, lists[0] if lists else STRING):
                 return self.mistyped(schema, "list" if lists else "string", node)
         schema = lists[0] if lists else STRING if len(schemas) == len(args) else None
         if schema is not None:
@@ -208,10 +218,14 @@ class Expressions(Arguments):
         first, *rest = call.args
         delimiter = self._text(rest[0], scope) if rest else Typed("", STRING)
         if isinstance(first, Seq):
-            items = [self._text(n, scope).value for n in first.items]
-            texts = Typed(BROKEN if any(i is BROKEN for i in items) else items)
+            items = [self._text(n, scope) for n in first.items]
+            for item, node in zip(items, first.items, strict=True):
+                if not fits(item.schema, STRING):
+                    return self.mistyped(item.schema, "string", node)
+            values = [i.value for i in items]
+            texts = Typed(BROKEN if any(v is BROKEN for v in values) else values)
         else:
-            texts = self.read(first, scope, primitive("list"))
+            texts = self.read(first, scope, primitive("list", STRING))
         if not fits(delimiter.schema, STRING):
             return self.mistyped(delimiter.schema, "string", rest[0])
         between = len(delimiter.value) if isinstance(delimiter.value, str) else 0
@@ -229,7 +243,10 @@ class Expressions(Arguments):
         if isinstance(characters.value, str) and not 0 < len(characters.value) <= 16:
             return self.misused("$token wants one to 16 characters that separate", call.args[1])
         args = (text.value, characters.value, index.value)
-        return Typed(self.folder.fold("token", args, call.at), STRING)
+        found = self.folder.fold("token", args, call.at)
+        if found is None:
+            return self.misused(f"$token finds no substring {index.value} in {text.value!r}", call.args[2])
+        return Typed(found, STRING)
 
     def _sets(self, call: FunctionCall, scope: Scope) -> Typed:
         args = self.alike(call.args, scope, "list")

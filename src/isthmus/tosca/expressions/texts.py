@@ -21,7 +21,8 @@ class Texts:
         self.fold = folder.fold
 
     def concat(self, argument: Node, at: Map, scope: Scope) -> Value:
-        return self.fold("concat", tuple(self._parts(argument, scope)), at)
+        parts = self._parts(argument, scope)
+        return self.fold("concat", tuple(parts), at) if parts else self._misused(at, "concat wants one text or more")
 
     def join(self, argument: Node, at: Map, scope: Scope) -> Value:
         items = argument.items if isinstance(argument, Seq) else []
@@ -44,6 +45,9 @@ class Texts:
         index = str(args[2])
         if not index.isdecimal() or len(index) > 6:
             return self._misused(at, "token wants an index from 0")
+        known = args[0] if isinstance(args[0], str) else None
+        if known is not None and int(index) > sum(known.count(c) for c in set(args[1])):
+            return self._misused(at, f"token: {known[:60]!r} has no part {index}")
         return self.fold("token", (args[0], args[1], int(index)), at)
 
     def _parts(self, argument: Node, scope: Scope) -> list[Value]:

@@ -230,7 +230,7 @@ class _Walker:
         return [Place(node=p.relation.source, own=p.own) for p in places if p.relation is not None]
 
     def _target(self, places: list[Place]) -> list[Place]:
-        return [_target_of(p.relation, p.own) for p in places if p.relation is not None]
+        return [Place(node=p.relation.target, own=p.own) for p in places if p.relation is not None]
 
     def _met(self, places: list[Place]) -> list[Place]:
         """The capability of the target that a relationship meets."""
@@ -241,7 +241,7 @@ class _Walker:
             if name is None:
                 self.at -= 1
                 raise _Lost("capability-unknown", f"{place.name} is to no capability of its target")
-            found.append(replace(_target_of(place.relation, place.own), capability=name))
+            found.append(Place(node=place.relation.target, capability=name, own=place.own))
         return found
 
     def _incoming(self, places: list[Place]) -> list[Place]:
@@ -253,11 +253,6 @@ class _Walker:
             picked = self._pick(index, len(coming), f"relationships to {place.name}")
             found += [Place(relation=coming[i]) for i in picked]
         return found
-
-
-def _target_of(relation: Relation, own: bool) -> Place:
-    """The target of a relationship: that of the instance itself where it is the node's host."""
-    return Place(node=relation.target, own=own and relation.target in relation.source.hosts())
 
 
 def capability_met(relation: Relation) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from isthmus.topology import Secret, Value
@@ -12,7 +13,7 @@ from isthmus.tosca.expressions.syntax import FunctionCall, call_of, check_keys_o
 from isthmus.tosca.leniency import allows, complain
 from isthmus.tosca.reading.documents import FLOAT, Map, Node, Scalar, Seq, is_text, scalar_value, text_of
 from isthmus.tosca.typesystem.definitions import ANY, PropertyDef, Schema
-from isthmus.tosca.typesystem.scalars import UNITS, adopt, read
+from isthmus.tosca.typesystem.scalars import UNITS, adopt, parse, read
 from isthmus.tosca.typesystem.typed import Typed, fits
 from isthmus.tosca.typesystem.typed import is_later as is_later
 
@@ -26,6 +27,10 @@ is known later, so that one mistake is told once; no topology is made where one 
 
 MAX_LEVELS = 100
 """How deep a value may nest, and properties ask one another, taken together."""
+_FIT = 8
+"""Steps of work that fitting one value means."""
+_LARGEST = 10**40
+"""Whole numbers are smaller: a document cannot say more digits either."""
 
 _CALL_LEVELS = 2
 """Levels that a call of TOSCA 2.0 counts for: it takes more of the interpreter's stack than a value does."""
@@ -117,7 +122,10 @@ class Converter:
             return raw
         if not self._shallow(at):
             return BROKEN
-        self.problems.spend()
+        self.problems.spend(_FIT)
+        if type(raw) is int and not -_LARGEST < raw < _LARGEST:
+            self.problems.error("value-type", "the number is too large", at)
+            return BROKEN
         self._level += 1
         value = self._shaped(raw, schema, at, scope) if schema is not None else self._untyped(raw, at, scope)
         self._level -= 1
@@ -296,6 +304,10 @@ class Converter:
         if base in UNITS and FLOAT.fullmatch(text) and allows("bare-quantities", at, self.problems):
             self.problems.warn("value-type", f"{text} has no unit, and is taken for {_BASIC[base]}", at)
             return float(text)
+        if isinstance(raw, Scalar) and base in ("integer", "float", "boolean"):
+            with suppress(ValueError):
+                value = parse(base, raw.text)
+                return value if allows("quoted-values", at, self.problems) else None
         return None
 
     def _mistyped(self, raw: Node | Value, schema: Schema, at: Node) -> Value:
@@ -323,16 +335,21 @@ class Converter:
     # constraints -----------------------------------------------------------------------------
 
     def _check(self, value: Value, schema: Schema, at: Node, scope: Scope) -> None:
-        shown = "the value" if schema.secret else repr(value) if len(repr(value)) < 60 else "the value"
         for validation in schema.validations:
             broken = validation.check(value, scope, self)
             if broken:
-                self.problems.error("constraint", f"{shown} {broken}", at)
+                self.problems.error("constraint", f"{_shown(value, schema)} {broken}", at)
         for constraint in schema.constraints:
             self.problems.spend(constraint.cost(value))
             broken = constraint.broken_by(value)
             if broken and not (self._in_default and allows("loose-defaults", at, self.problems)):
-                self.problems.error("constraint", f"{shown} {broken}", at)
+                self.problems.error("constraint", f"{_shown(value, schema)} {broken}", at)
+
+
+def _shown(value: Value, schema: Schema) -> str:
+    """A value in a message, unless it is long or secret."""
+    text = "" if schema.secret else repr(value)
+    return text if 0 < len(text) < 60 else "the value"
 
 
 def _entries(raw: Node | Value) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from isthmus.tosca.leniency import complain
 from isthmus.tosca.procedures.callees import Callees, Parameters
 from isthmus.tosca.procedures.targets import Target, required_at
 from isthmus.tosca.procedures.workflow_inputs import check_fits, may_be_absent
-from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, text_of
+from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, is_text, text_of
 from isthmus.tosca.resolving.templates import Scope
 from isthmus.tosca.typesystem.definitions import PropertyDef
 
@@ -68,7 +68,7 @@ class Activities:
         return Activity(ActivityKind(key), text_of(named), inputs)
 
     def _set_state(self, body: Node) -> Activity | None:
-        if not text_of(body):
+        if not text_of(body) or (body.source.version == 2 and not is_text(body)):
             self.problems.error("shape", "'set_state' must be the name of a state", body)
             return None
         return Activity(ActivityKind.SET_STATE, text_of(body))

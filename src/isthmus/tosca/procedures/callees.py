@@ -12,7 +12,7 @@ from isthmus.tosca.reading.documents import Map, Node
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.typesystem.definitions import PropertyDef, parse_property
 from isthmus.tosca.typesystem.interfaces import Interface
-from isthmus.tosca.typesystem.parameters import Input
+from isthmus.tosca.typesystem.parameters import Input, all_inputs
 from isthmus.tosca.typesystem.types import Types
 
 
@@ -100,7 +100,7 @@ class Callees:
                 ).items():
                     merged[name] = self._parameter(name, None, written, ancestor.document, merged.get(name))
         spec = interface.operations.get(operation)
-        for given in (*interface.inputs.values(), *(spec.inputs.values() if spec is not None else ())):
+        for given in all_inputs(interface.inputs, spec.inputs if spec is not None else {}).values():
             merged[given.name] = self._given(given, merged.get(given.name))
         self.problems.spend(len(merged))
         return merged

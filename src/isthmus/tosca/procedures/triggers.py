@@ -19,12 +19,13 @@ from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, plain, scala
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.templates import Scope, Values
 from isthmus.tosca.typesystem.definitions import Schema
-from isthmus.tosca.typesystem.scalars import comparable
+from isthmus.tosca.typesystem.scalars import comparable, parse
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 
 _STRICT = ("tosca_simple_yaml_1_3", "tosca_2_0")
 _NOBODY = Target("", known=False)
+_TIMES = ("start_time", "end_time")
 _MEASURES = ("period", "evaluations", "method")
 
 
@@ -81,6 +82,7 @@ class Triggers:
         event = node.get("event") or node.get("event_type")
         if event is None and node.source.version == 1:
             self._report(early, "key-missing", f"the trigger {name!r} has no 'event'", node)
+        self._check_schedule(node.get("schedule"), early)
         place = map_at(node, "target_filter", self.problems)
         watched = self._watched(place, early) if place is not None else None
         subject = watched if watched is not None else targets[0] if len(targets) == 1 else _NOBODY
@@ -97,6 +99,18 @@ class Triggers:
             {k: plain(n) for k, n in s.entries.items()} if isinstance(s := node.get("schedule"), Map) else {},
             text_of(node.get("description")).strip(),
         )
+
+    def _check_schedule(self, written: Node | None, early: bool) -> None:
+        """When a trigger counts: a TimeInterval (TOSCA 1.3 §3.6.22.1, §5.3.6)."""
+        for key, node in written.entries.items() if isinstance(written, Map) else ():
+            if key not in _TIMES:
+                summary = f"{key!r} is not a key of a time interval"
+                self._report(early, "key-unknown", summary, node, near(key, _TIMES))
+                continue
+            try:
+                parse("timestamp", text_of(node))
+            except ValueError as e:
+                self._report(early, "value-type", str(e), node)
 
     # what is watched -------------------------------------------------------------------------
 

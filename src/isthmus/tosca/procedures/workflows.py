@@ -17,6 +17,7 @@ from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, text_of
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.templates import Scope
 from isthmus.tosca.typesystem.definitions import PropertyDef, parse_property
+from isthmus.tosca.typesystem.implementations import check_implementation
 from isthmus.tosca.typesystem.typed import Typed
 from isthmus.tosca.typesystem.types import Types
 
@@ -54,6 +55,7 @@ class Workflows:
     conditions: Conditions
     activities: Activities
     inputs: WorkflowInputs
+    document: Document
 
     def read(self, section: Map | None) -> dict[str, Workflow]:
         """Every workflow of a template, checked."""
@@ -112,6 +114,10 @@ class Workflows:
         return tuple(found)
 
     def _implementation(self, written: Node | None) -> str:
+        if written is not None and written.source.version == 2:
+            check_implementation(written, "workflow", self.activities.callees.types, self.document)
+            primary = written.get("primary") if isinstance(written, Map) else written
+            return text_of(primary.get("file") if isinstance(primary, Map) else primary)
         if isinstance(written, Map):
             check_keys(written, "implementation", self.problems)
             written = written.get("primary") or written.get("file")

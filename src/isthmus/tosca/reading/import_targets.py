@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.grammar import allowed_keys, check_keys
-from isthmus.tosca.leniency import complain
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, text_of
 from isthmus.tosca.reading.paths import beside, inside, is_remote, is_url, join_url
 
@@ -116,14 +115,7 @@ _IMPORT_KEYS = allowed_keys("import") | allowed_keys("import", 2)
 
 
 def _check(body: Map, problems: Problems) -> None:
-    if body.source.version == 2:
-        check_keys(body, "import", problems)
-        return
-    for key in body.entries:
-        if key not in _IMPORT_KEYS:
-            summary = f"{key!r} is not a key of an import"
-            at = body.keys[key]
-            complain("stray-keys", "key-unknown", summary, at, problems, near(key, _IMPORT_KEYS))
+    check_keys(body, "import", problems)
 
 
 def _is_namespace(at: Scalar) -> bool:

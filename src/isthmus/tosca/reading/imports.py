@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 
 from isthmus.tosca import leniency, profiles
 from isthmus.tosca.bundle import Bundle
 from isthmus.tosca.diagnostics import Problems, near
-from isthmus.tosca.grammar import check_keys, entries_at
-from isthmus.tosca.leniency import allows, complain
+from isthmus.tosca.grammar import check_keys, entries_at, map_at
+from isthmus.tosca.leniency import complain
 from isthmus.tosca.reading.compose import MAX_DOCUMENT, MODERN, compose
-from isthmus.tosca.reading.documents import Map, Node, Scalar, text_of
+from isthmus.tosca.reading.documents import Map, Node, Scalar, is_text, text_of
 from isthmus.tosca.reading.import_targets import Target, import_targets, report_missing
 
 MAX_DOCUMENTS = 200
@@ -52,6 +53,7 @@ class _Reader:
         self.problems = problems
         self.text = 0
         self.found: dict[str, Document] = {}
+        self.profiles: dict[str, str] = {}
 
     def read(self) -> dict[str, Document]:
         main = self._open(self.main)
@@ -88,12 +90,13 @@ class _Reader:
             return None
         if leniency.is_marked(data):
             self.problems.marked.add(file)
-        root = compose(file, data, self.problems)
+        root = _built_in(file) if file in profiles.BUILT_IN.values() else compose(file, data, self.problems)
         if root is None:
             return None
         if not isinstance(root, Map):
             self.problems.error("shape", f"{file} is not a map of TOSCA keys", root)
             return None
+        self.problems.expect(root, root.size)
         if root.source.version == 2:
             self.problems.marked.discard(file)
         document = Document(file, root)
@@ -156,8 +159,10 @@ class _Reader:
     def _profile_of(self, file: str) -> str:
         """The profile that a file says it defines. One that comes with the language is taken from there (§6.8.2.1)."""
         self.problems.spend()
-        named = _PROFILE.search(self.files[file], 0, MAX_DOCUMENT)
-        return named[1].decode("utf-8", "replace").strip("'\"") if named is not None else ""
+        if file not in self.profiles:
+            named = _PROFILE.search(self.files[file], 0, MAX_DOCUMENT)
+            self.profiles[file] = named[1].decode("utf-8", "replace").strip("'\"") if named is not None else ""
+        return self.profiles[file]
 
     def _profile(self, name: Scalar) -> str | None:
         """The file of the bundle that defines a profile, or one that comes with the language."""
@@ -177,6 +182,12 @@ class _Reader:
         return None
 
 
+@cache
+def _built_in(file: str) -> Node | None:
+    """The tree of a profile that comes with the language, read once in a process."""
+    return compose(file, profiles.data_of(file) or b"", Problems())
+
+
 def _check_file(document: Document, problems: Problems) -> None:
     """What is asked of a file as a whole (TOSCA 1.0 §3.1.2, TOSCA 2.0 §6.1, §6.3, §6.7.1)."""
     root = document.root
@@ -187,20 +198,16 @@ def _check_file(document: Document, problems: Problems) -> None:
     for name, node in entries_at(root, "repositories", problems).items():
         if isinstance(node, Map):
             check_keys(node, "repository", problems)
-        elif not text_of(node):
+            if document.version != 2 and not text_of(node.get("url")):
+                problems.error("key-missing", f"the repository {name!r} has no 'url'", node)
+            if document.version != 2:
+                map_at(node, "credential", problems)
+        elif not text_of(node) or not is_text(node):
             problems.error("shape", f"the repository {name!r} must be a URL or a map with one", node)
     if document.version != 2:
-        _check_metadata(root, problems)
         return
     if root.get("profile") is not None and root.get("service_template") is not None:
         problems.error("shape", "a file that defines a profile has no service_template", root.keys["service_template"])
     for name, node in entries_at(root, "dsl_definitions", problems).items():
         if isinstance(node, Scalar) and node.null:
             problems.error("shape", f"the definition {name!r} is empty", node)
-
-
-def _check_metadata(root: Map, problems: Problems) -> None:
-    """The metadata of TOSCA 1.x are texts by name (1.3 §3.9.3.2)."""
-    for name, node in entries_at(root, "metadata", problems).items():
-        if not isinstance(node, Scalar) and not allows("structured-metadata", node, problems):
-            problems.error("shape", f"the metadata {name!r} must be a text", node)

@@ -139,7 +139,7 @@ class Reader:
     def _count(self, node: NodeTemplate, body: Map) -> tuple[int, bool]:
         """How many times an assignment is to be met, and whether it may be left."""
         if body.source.version == 2:
-            count = read_count(body.get("count"), Scope(node=node), self.functions)
+            count = read_count(body.entries.get("count"), Scope(node=node), self.functions)
             return count, self._optional(node, body)
         bounds = body.get("occurrences")
         least = text_of(bounds.items[0] if isinstance(bounds, Seq) and bounds.items else bounds)

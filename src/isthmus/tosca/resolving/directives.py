@@ -8,6 +8,7 @@ from isthmus.tosca.reading.documents import Map, text_of
 from isthmus.tosca.resolving.templates import SELECT, SUBSTITUTE
 
 CREATE = "create"
+_MODERN = (CREATE, SELECT[0], SUBSTITUTE[0])
 INTERNAL = "internal"
 EXTERNAL = "external"
 
@@ -20,11 +21,14 @@ def read_directives(name: str, node: Map, problems: Problems) -> tuple[str, ...]
     """
     written = list_at(node, "directives", problems)
     found = tuple(text_of(d) for d in written)
+    modern = node.source.version == 2
     for directive, at in zip(found, written, strict=True):
-        if directive not in (CREATE, *SELECT, *SUBSTITUTE):
+        if modern and directive not in _MODERN:
+            summary = f"{directive!r} is no directive of a node template: {', '.join(_MODERN)}"
+            problems.error("shape", summary, at, suggestion=near(directive, _MODERN))
+        elif directive not in (CREATE, *SELECT, *SUBSTITUTE):
             summary = f"{directive!r} is no directive of TOSCA, and nothing here knows it"
-            known = (CREATE, SELECT[0], SUBSTITUTE[0])
-            problems.refuse("unsupported", summary, at, suggestion=near(directive, known))
+            problems.refuse("unsupported", summary, at, suggestion=near(directive, _MODERN))
     known_here = [(d, at) for d, at in zip(found, written, strict=True) if d in (*SELECT, *SUBSTITUTE)]
     if CREATE not in found:
         for directive, at in known_here:

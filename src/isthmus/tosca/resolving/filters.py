@@ -16,7 +16,7 @@ from isthmus.tosca.expressions.syntax import call_of
 from isthmus.tosca.expressions.values import BROKEN, function_of, is_later
 from isthmus.tosca.reading.documents import FLOAT, Map, Node, Scalar, Seq, plain, walk
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope, Values
-from isthmus.tosca.typesystem.constraints import parse_constraints
+from isthmus.tosca.typesystem.constraints import CLAUSES, parse_constraints
 from isthmus.tosca.typesystem.definitions import PropertyDef
 from isthmus.tosca.typesystem.scalars import UNITS, comparable
 from isthmus.tosca.typesystem.typed import BOOLEAN
@@ -24,6 +24,8 @@ from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 
 _KEYS = ("properties", "capabilities")
+_JUDGE = 10
+"""Steps of work that asking a filter of one node means, beside those of its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,11 @@ def check_filter(node: Node, types: Types) -> bool:
         if not isinstance(body, Map):
             problems.error("node-filter", f"the filter of the capability {name!r} must be a map", body or node)
             fine = False
+            continue
+        for key in (k for k in body.entries if k != "properties"):
+            summary = f"{key!r} is not a key of a node filter's capability"
+            problems.error("key-unknown", summary, body.keys[key], suggestion=near(key, ("properties",)))
+            fine = False
     for name, clauses in _all_properties(node, problems):
         fine = _check_clauses(name, clauses, problems) and fine
     return fine
@@ -81,10 +88,16 @@ def _all_properties(node: Map, problems: Problems) -> Iterator[tuple[str, Node]]
 def _check_clauses(name: str, node: Node, problems: Problems) -> bool:
     """Every clause is a map with the name of one constraint; operands are judged with the property's type."""
     clauses = node.items if isinstance(node, Seq) else [node]
-    if all(isinstance(c, Map) and len(c.entries) == 1 for c in clauses):
-        return True
-    problems.error("node-filter", f"{name!r} is filtered by constraints such as 'greater_than: 0'", node)
-    return False
+    if not all(isinstance(c, Map) and len(c.entries) == 1 for c in clauses):
+        problems.error("node-filter", f"{name!r} is filtered by constraints such as 'greater_than: 0'", node)
+        return False
+    fine = True
+    for clause in (c for c in clauses if isinstance(c, Map)):
+        for operator in (o for o in clause.entries if o not in CLAUSES):
+            summary = f"there is no constraint {operator!r}"
+            problems.error("constraint-bad", summary, clause.keys[operator], suggestion=near(operator, CLAUSES))
+            fine = False
+    return fine
 
 
 def _listed(node: Map, key: str, problems: Problems) -> Iterator[tuple[str, Node]]:
@@ -130,6 +143,7 @@ class Filters:
 
     def judge(self, node: Node, relation: Relation) -> Verdict:
         """Whether the target of a relation passes the filter of its requirement."""
+        self.problems.spend(_JUDGE)
         scope = Scope(relation=relation)
         if node.source.version == 2:
             return self._ask(node, scope)

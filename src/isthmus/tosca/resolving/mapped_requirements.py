@@ -49,13 +49,19 @@ class RequirementMappings:
 
     def read(self) -> tuple[Mapped, ...]:
         """The mappings in their order."""
-        if self.written is not None and not isinstance(self.written, Map | Seq):
+        if self.written is not None and not self._is_list(self.written):
             self._wrong("'requirements' of a substitution mapping is a list of maps with one key each", self.written)
         found = [e for key, body in _entries(self.written) if (e := self._entry(key, body)) is not None]
         self._check_order(found)
         for name in dict.fromkeys(e.name for e in found):
             self._check_sum(name, [e for e in found if e.name == name])
         return tuple(Mapped((e.name,), target, e.count) for e in found for target, _ in e.targets)
+
+    def _is_list(self, written: Node) -> bool:
+        """Whether the mappings stand as the grammar has it: a list of maps, in TOSCA 2.0 with one key each."""
+        if written.source.version == 1:
+            return isinstance(written, Map | Seq)
+        return isinstance(written, Seq) and all(isinstance(i, Map) and len(i.entries) == 1 for i in written.items)
 
     def _wrong(self, summary: str, at: Node, name: str = "", known: Iterable[str] = ()) -> None:
         self.problems.error("substitution", summary, at, suggestion=near(name, known) if name else "")

@@ -10,8 +10,9 @@ from __future__ import annotations
 from isthmus.topology import NodeKind, Scaling
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.expressions.functions import Functions
+from isthmus.tosca.expressions.syntax import call_of
 from isthmus.tosca.expressions.values import is_later
-from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq
+from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, walk
 from isthmus.tosca.resolving.scaling import MAX_INSTANCES, scaling_of
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope
 from isthmus.tosca.typesystem.definitions import Schema
@@ -36,7 +37,13 @@ def read_count(written: Node | None, scope: Scope, functions: Functions) -> int:
 def read_counts(functions: Functions) -> None:
     """Work out how many nodes each template stands for; to be asked when all templates are read."""
     for node in functions.nodes.values():
-        node.count = read_count(node.node.get("count"), Scope(node=node), functions)
+        written = node.node.entries.get("count")
+        if any((call := call_of(n)) is not None and call.name == "node_index" for n in walk(written)):
+            functions.problems.error(
+                "function-arguments", "$node_index: there are no nodes before their count", written
+            )
+            continue
+        node.count = read_count(written, Scope(node=node), functions)
 
 
 def scaling(template: NodeTemplate, problems: Problems) -> Scaling:

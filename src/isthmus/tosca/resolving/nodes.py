@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.expressions.functions import Functions
 from isthmus.tosca.grammar import check_keys, entries_at, map_at
 from isthmus.tosca.leniency import complain
-from isthmus.tosca.reading.documents import Map, text_of
+from isthmus.tosca.reading.documents import Map, Node, Scalar, text_of
 from isthmus.tosca.reading.imports import Document
-from isthmus.tosca.resolving.directives import read_directives
+from isthmus.tosca.resolving.directives import read_directives, read_scopes
 from isthmus.tosca.resolving.templates import NodeTemplate, Scope, Values
+from isthmus.tosca.typesystem.definitions import with_reflected
 from isthmus.tosca.typesystem.interfaces import overlay_interfaces
 from isthmus.tosca.typesystem.parameters import Place
 from isthmus.tosca.typesystem.typedefs import artifact_entries
@@ -22,7 +25,7 @@ def read_nodes(topology: Map | None, types: Types, document: Document, functions
     if section is None:
         return
     for name, written in section.entries.items():
-        node = _resolve_copy(written, section, types.problems)
+        node = _resolve_copy(name, written, section, types.problems)
         template = _read(name, node, section, types, document, functions) if node is not None else None
         if template is None:
             functions.broken.add(name)
@@ -30,9 +33,10 @@ def read_nodes(topology: Map | None, types: Types, document: Document, functions
             functions.nodes[name] = template
 
 
-def _resolve_copy(written: object, section: Map, problems: Problems) -> Map | None:
+def _resolve_copy(name: str, written: Node, section: Map, problems: Problems) -> Map | None:
     """A template whose keys are laid over those of the template that `copy` names (TOSCA 1.3 §3.8.3)."""
     if not isinstance(written, Map):
+        problems.error("shape", f"the node template {name!r} must be a map", written)
         return None
     source = written.get("copy")
     if source is None:
@@ -67,7 +71,10 @@ def _read(
     template.values = Values(repr(name), found.properties, properties, scope, at, make)
     attributes = _short(map_at(node, "attributes", problems))
     shared = functions.unassigned.of(found.name, found.attributes, at) if attributes is None else None
-    template.attributes = shared or Values(repr(name), found.attributes, attributes, scope, at, make)
+    declared = with_reflected(found.properties, found.attributes, document) if attributes is not None else {}
+    template.attributes = shared or Values(
+        repr(name), declared or found.attributes, attributes, scope, at, make, "attribute"
+    )
     template.capabilities = _read_capabilities(template, problems, functions)
     template.interfaces = overlay_interfaces(found.interfaces, node.get("interfaces"), types, document, Place.TEMPLATE)
     template.artifacts = {**found.artifacts, **artifact_entries(node)}
@@ -100,6 +107,8 @@ def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Fu
         if isinstance(written, Map):
             check_keys(written, "capability_assignment", problems)
             properties = map_at(written, "properties", problems)
+        elif written is not None and not (isinstance(written, Scalar) and written.null and written.source.version == 1):
+            problems.error("shape", f"the capability {name!r} must be a map", written)
         if properties is None and (shared := functions.unassigned.of(name, definition.properties, definition.at)):
             found[name] = shared
             continue
@@ -107,9 +116,24 @@ def _read_capabilities(template: NodeTemplate, problems: Problems, functions: Fu
         at = written if written is not None else template.at
         scope = Scope(node=template)
         found[name] = Values(what, definition.properties, properties, scope, at, functions.converter)
+    template.capability_attributes = tuple(_read_attributes(template, assigned, functions))
     section = template.node.get("capabilities")
     for name in (n for n in assigned if n not in found):
         assert isinstance(section, Map)
         summary, at = f"{template.type.name} has no capability {name!r}", section.keys[name]
         complain("undeclared-names", "capability-unknown", summary, at, problems, near(name, found))
     return found
+
+
+def _read_attributes(template: NodeTemplate, assigned: Mapping[str, Node], functions: Functions) -> Iterator[Values]:
+    """What a template of TOSCA 2.0 assigns to attributes of its capabilities; directives are checked too (§8.3)."""
+    for name, written in assigned.items():
+        definition = template.type.capabilities.get(name)
+        if definition is None or not isinstance(written, Map) or written.source.version != 2:
+            continue
+        read_scopes(written, functions.problems)
+        attributes = map_at(written, "attributes", functions.problems)
+        if attributes is not None:
+            declared = with_reflected(definition.properties, definition.attributes, template.document)
+            what = f"the capability {name!r} of {template.name!r}"
+            yield Values(what, declared, attributes, Scope(node=template), written, functions.converter, "attribute")

@@ -15,7 +15,7 @@ from isthmus.tosca.resolving.artifacts import Artifacts
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope
 from isthmus.tosca.typesystem.definitions import parse_property
 from isthmus.tosca.typesystem.interfaces import Interface, OperationSpec
-from isthmus.tosca.typesystem.parameters import Input
+from isthmus.tosca.typesystem.parameters import Input, all_inputs
 from isthmus.tosca.typesystem.scalars import UNITS, comparable
 from isthmus.tosca.typesystem.types import Types
 
@@ -126,7 +126,10 @@ class Operations:
             check_keys(body, "implementation", self.problems)
             if body.get("operation_host") is not None:
                 self.problems.refuse("unsupported", "'operation_host' is not supported", body.keys["operation_host"])
-        inputs = self._inputs({**interface.inputs, **spec.inputs}, scope)
+        for output in spec.mapped:
+            summary = f"the output {output.name!r} of an operation is to set an attribute, which is not supported"
+            self.problems.refuse("unsupported", summary, output.at)
+        inputs = self._inputs(all_inputs(interface.inputs, spec.inputs), scope)
         primary = self._primary(spec.implementation, node)
         if primary is None:
             return
@@ -139,12 +142,11 @@ class Operations:
         return {name: self._input(given, scope) for name, given in written.items()}
 
     def _input(self, given: Input, scope: Scope) -> Value:
-        schema = None
-        required = False
+        definition = given.declared
         if given.definition is not None:
             definition = parse_property(given.name, given.definition, "property", self.types, given.document)
-            schema = definition.schema if definition is not None else None
-            required = definition is not None and definition.required
+        schema = definition.schema if definition is not None else None
+        required = definition is not None and definition.required
         if given.value is not None and not (isinstance(given.value, Scalar) and given.value.null):
             return self.functions.converter.convert(given.value, schema, scope)
         if required:
@@ -158,7 +160,8 @@ class Operations:
         if isinstance(written, Map):
             primary = written.get("primary") or written.get("file")
             if primary is None:
-                self.problems.error("key-missing", "the implementation has no 'primary'", written)
+                report = self.problems.refuse if written.source.version == 2 else self.problems.error
+                report("key-missing", "the implementation has no 'primary'", written)
                 return None
             written = primary
         return self._artifact(written, node)

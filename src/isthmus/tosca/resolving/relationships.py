@@ -14,7 +14,7 @@ from isthmus.tosca.reading.documents import Map, Node, Scalar, text_of, walk
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.assignments import Assignment
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope, Values
-from isthmus.tosca.typesystem.definitions import PropertyDef, RequirementDef, parse_property
+from isthmus.tosca.typesystem.definitions import PropertyDef, RequirementDef, parse_property, with_reflected
 from isthmus.tosca.typesystem.interfaces import Interface, overlay_interfaces
 from isthmus.tosca.typesystem.parameters import Place
 from isthmus.tosca.typesystem.typedefs import TypeDef
@@ -74,7 +74,7 @@ class Relationships:
             if part is not template:
                 check_keys(part, "relationship_assignment", self.problems)
             _lay_over(properties, map_at(part, "properties", self.problems))
-            _lay_over(attributes, map_at(part, "attributes", self.problems))
+            _lay_over(attributes, _assigned(map_at(part, "attributes", self.problems)))
             interfaces = overlay_interfaces(interfaces, part.get("interfaces"), self.types, document, Place.TEMPLATE)
         return Link(found, name, self._definitions(found, definition), properties, attributes, interfaces)
 
@@ -95,7 +95,8 @@ class Relationships:
         what = f"the relationship {assignment.label!r} of {assignment.node.name!r}"
         scope, at, make = Scope(relation=relation), assignment.at, self.functions.converter
         relation.values = Values(what, link.definitions, link.properties, scope, at, make)
-        relation.attributes = Values(what, link.type.attributes, link.attributes, scope, at, make)
+        declared = with_reflected(link.type.properties, link.type.attributes, self.document)
+        relation.attributes = Values(what, declared, link.attributes, scope, at, make, "attribute")
         relation.interfaces = link.interfaces
         return relation
 
@@ -195,7 +196,11 @@ class Relationships:
     def _check_unused(self, name: str, template: Map, found: TypeDef) -> None:
         """Of a template that nothing uses all is checked that does not ask for its source or target."""
         what, scope = f"the relationship template {name!r}", Scope()
-        for key, definitions in (("properties", found.properties), ("attributes", found.attributes)):
+        reflected = with_reflected(found.properties, found.attributes, self.document)
+        for key, noun, definitions in (
+            ("properties", "property", found.properties),
+            ("attributes", "attribute", reflected),
+        ):
             written = map_at(template, key, self.problems)
             known = Map(template.source, template.mark)
             if written is not None:
@@ -203,7 +208,7 @@ class Relationships:
                 known.entries = {k: n for k, n in written.entries.items() if not _calls(n) or k not in definitions}
             asking = written.entries.keys() - known.entries.keys() if written is not None else ()
             rest = {k: d for k, d in definitions.items() if k not in asking}
-            values = Values(what, rest, known, scope, template, self.functions.converter)
+            values = Values(what, rest, known, scope, template, self.functions.converter, noun)
             values.check()
             values.all()
         overlay_interfaces(found.interfaces, template.get("interfaces"), self.types, self.document, Place.TEMPLATE)
@@ -216,6 +221,18 @@ def _calls(node: Node) -> bool:
         or (isinstance(n, Scalar) and n.text.startswith("$") and n.source.version == 2)
         for n in walk(node)
     )
+
+
+def _assigned(section: Map | None) -> Map | None:
+    """The attributes that are given values: the OASIS suite describes others anew where they are assigned."""
+    if section is None:
+        return None
+    found = Map(section.source, section.mark)
+    for name, node in section.entries.items():
+        told = isinstance(node, Map) and node.source.version == 2 and node.entries.keys() <= {"description", "metadata"}
+        if not told:
+            found.entries[name], found.keys[name] = node, section.keys[name]
+    return found
 
 
 def _lay_over(base: Map, node: Map | None) -> None:

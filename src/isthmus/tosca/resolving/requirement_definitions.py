@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from isthmus.tosca.diagnostics import near
-from isthmus.tosca.expressions.values import Converter
+from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.grammar import map_at
 from isthmus.tosca.reading.documents import Map, Node, text_of
 from isthmus.tosca.resolving.filters import check_filter
+from isthmus.tosca.resolving.interface_checks import InterfaceChecks
 from isthmus.tosca.typesystem.definitions import PropertyDef, RequirementDef, parse_property
 from isthmus.tosca.typesystem.interfaces import overlay_interfaces
 from isthmus.tosca.typesystem.modern import check_values
@@ -21,13 +22,13 @@ from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 
 
-def check_requirement_definitions(found: TypeDef, converter: Converter) -> None:
+def check_requirement_definitions(found: TypeDef, interfaces: InterfaceChecks) -> None:
     """Report what is wrong with the requirements that a node type of TOSCA 2.0 itself defines or refines."""
     inherited = found.base.requirements if found.base is not None else {}
     for name, node in found.types.requirement_entries(found.node):
         definition = found.requirements.get(name)
         if definition is not None:
-            _Check(found.types, definition, inherited.get(name), node, converter).run()
+            _Check(found.types, definition, inherited.get(name), node, interfaces).run()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +39,7 @@ class _Check:
     definition: RequirementDef
     old: RequirementDef | None
     node: Node
-    converter: Converter
+    interfaces: InterfaceChecks
 
     def run(self) -> None:
         self.types.problems.spend()
@@ -110,8 +111,9 @@ class _Check:
             section = map_at(written, key, self.types.problems)
             if section is not None:
                 self._check_refined(section, place, known, found)
-        interfaces = map_at(written, "interfaces", self.types.problems)
-        overlay_interfaces(found.interfaces, interfaces, self.types, self.definition.document, Place.REFINEMENT)
+        interfaces, document = map_at(written, "interfaces", self.types.problems), self.definition.document
+        made = overlay_interfaces(found.interfaces, interfaces, self.types, document, Place.REFINEMENT)
+        self.interfaces.check_section(interfaces, made, found, document)
 
     def _check_refined(self, section: Map, place: str, known: Mapping[str, PropertyDef], found: TypeDef) -> None:
         """Properties and attributes of the relationship's type may be refined, and none added."""
@@ -126,7 +128,7 @@ class _Check:
             if new is not None:
                 self.types.check_refinement(old, new)
                 refined[name] = new
-        check_values(refined, self.converter)
+        check_values(refined, Converter(self.types.problems, lambda name, node, scope: BROKEN))
 
     def _wrong(
         self, code: str, summary: str, at: Node, name: str = "", known: Mapping[str, object] | None = None

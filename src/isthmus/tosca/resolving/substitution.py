@@ -6,24 +6,26 @@ TOSCA 2.0 chapter 15, TOSCA 1.3 §3.8.12 to §3.8.14. They are checked and told;
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from isthmus.topology import Mapped, Substitution
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.expressions.functions import Functions
-from isthmus.tosca.grammar import entries_at, map_at
+from isthmus.tosca.grammar import check_common, entries_at, map_at
 from isthmus.tosca.reading.documents import Map, Node, plain, text_of
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.filters import check_filter, check_filter_names
 from isthmus.tosca.resolving.mapped_requirements import RequirementMappings
 from isthmus.tosca.resolving.mapping_keys import mapping_of, names_of, parse_key
-from isthmus.tosca.resolving.templates import NodeTemplate
+from isthmus.tosca.resolving.templates import SELECT, NodeTemplate, Scope, Values
 from isthmus.tosca.typesystem.definitions import PropertyDef, Schema, parse_schema
+from isthmus.tosca.typesystem.typed import BOOLEAN, fits, primitive
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 
 _KEYS = ("node_type", "substitution_filter", "properties", "attributes", "capabilities", "requirements", "interfaces")
 _COMMON = ("description", "metadata")
+_ASKED = ("property-unknown", "attribute-unknown", "capability-unknown", "requirement-unknown", "value-type")
 
 
 def read_substitution(
@@ -58,6 +60,7 @@ class _Reader:
         for key in (k for k in self.written.entries if k not in (*_KEYS, *_COMMON)):
             summary = f"{key!r} is not a key of a substitution mapping"
             problems.error("key-unknown", summary, self.written.keys[key], suggestion=near(key, _KEYS))
+        check_common(self.written, problems)
         name = self.written.get("node_type")
         if name is None:
             problems.error("key-missing", "a substitution mapping has no 'node_type'", self.written)
@@ -85,7 +88,25 @@ class _Reader:
         if found is None or not check_filter(found, self.types):
             return None
         check_filter_names(found, kind, self.types.problems)
+        if found.source.version == 2:
+            self._check_asked(found, kind)
         return plain(found)
+
+    def _check_asked(self, condition: Node, kind: TypeDef) -> None:
+        """What a filter asks, nodes of the type must have; which values these have is not known here."""
+        node = NodeTemplate(kind.name, Map(condition.source, condition.mark), kind, self.document, condition)
+        scope, make = Scope(node=node), self.functions.converter
+        node.directives = SELECT[:1]
+        node.values = Values(kind.name, kind.properties, None, scope, condition, make)
+        node.attributes = Values(kind.name, kind.attributes, None, scope, condition, make)
+        node.capabilities = {
+            name: Values(f"the capability {name!r}", c.properties, None, scope, condition, make)
+            for name, c in kind.capabilities.items()
+        }
+        node.interfaces, node.artifacts = kind.interfaces, kind.artifacts
+        _, wrong = self.types.problems.attempt(lambda: make.convert(condition, BOOLEAN, scope))
+        for diagnostic in (d for d in wrong if d.code in _ASKED):
+            self.types.problems.keep(diagnostic)
 
     # properties and attributes ---------------------------------------------------------------
 
@@ -137,9 +158,7 @@ class _Reader:
     def _check_types(self, definition: PropertyDef, other: Schema, node: Node) -> None:
         """What is mapped must be of the type of what takes the value (TOSCA 2.0 §15.2, §15.3)."""
         mine = definition.schema
-        if "any" in (mine.base, other.base):
-            return
-        if mine.base != other.base or (mine.fields and other.fields and not _related(mine, other)):
+        if not fits(mine, other) and not fits(other, mine):
             self._wrong(f"{definition.name!r} is a {mine.type}, and is mapped to a {other.type}", node)
 
     def _attributes(self, kind: TypeDef) -> Iterator[Mapped]:
@@ -188,6 +207,10 @@ class _Reader:
             if len(path) == 4 and path[2] != "ALL" and not path[2].isdecimal():
                 self._wrong(f"{path[2]!r} is no index: a number from 0, or ALL", at)
                 return None
+            most = requirement.most
+            if len(path) == 4 and most is not None and path[2] != "ALL" and int(path[2][:9]) >= most:
+                self._wrong(f"there are {most} relationships {path[1]!r} at most, counted from 0", at)
+                return None
             owner, link = f"the relationship of {path[1]!r}", requirement.relationship
             known = {} if link is None else link.properties if key == "properties" else link.attributes
         elif len(path) != 1:
@@ -196,7 +219,9 @@ class _Reader:
         if path[-1] not in known:
             self._wrong(f"{owner} has no {what} {path[-1]!r}", at, path[-1], known)
             return None
-        return known[path[-1]]
+        found = known[path[-1]]
+        # of all relationships there are as many values, in a list
+        return replace(found, schema=primitive("list", found.schema)) if path[2:3] == ("ALL",) else found
 
     def _wrong(self, summary: str, at: Node, name: str = "", known: Iterable[str] = ()) -> None:
         self.types.problems.error("substitution", summary, at, suggestion=near(name, known) if name else "")
@@ -285,9 +310,3 @@ class _Reader:
                 self._wrong(f"there is no workflow {name!r}", workflow, name, workflows)
             else:
                 yield Mapped((key, operation), (text_of(workflow),))
-
-
-def _related(one: Schema, other: Schema) -> bool:
-    return (one.data is not None and one.data.derives(other.type)) or (
-        other.data is not None and other.data.derives(one.type)
-    )

@@ -48,7 +48,7 @@ class Scope:
 
 
 class Values:
-    """The properties of one thing: what is declared, what is assigned, and what comes of it."""
+    """The properties or attributes of one thing: what is declared, what is assigned, and what comes of it."""
 
     def __init__(
         self,
@@ -58,8 +58,10 @@ class Values:
         scope: Scope,
         at: Node,
         converter: Converter,
+        noun: str = "property",
     ) -> None:
         self.what = what
+        self.noun = noun
         self.definitions = definitions
         self.assigned = assigned
         self.scope = scope
@@ -135,8 +137,8 @@ class Values:
             if name not in self.definitions:
                 assert self.assigned is not None
                 at = self.assigned.keys[name]
-                summary, nearby = f"{self.what} has no property {name!r}", near(name, self.definitions)
-                complain("undeclared-names", "property-unknown", summary, at, self.problems, nearby)
+                summary, nearby = f"{self.what} has no {self.noun} {name!r}", near(name, self.definitions)
+                complain("undeclared-names", f"{self.noun}-unknown", summary, at, self.problems, nearby)
         for name, definition in self.definitions.items():
             if definition.required and self.get(name) is None and not self._is_nil(name, definition):
                 self.problems.error("property-missing", f"{self.what} requires the property {name!r}", self.at)
@@ -224,6 +226,8 @@ class NodeTemplate:
     values: Values = field(init=False)
     attributes: Values = field(init=False)
     capabilities: dict[str, Values] = field(init=False)
+    capability_attributes: tuple[Values, ...] = ()
+    """What the template assigns to attributes of its capabilities (TOSCA 2.0 §8.3)."""
     interfaces: Mapping[str, Interface] = field(init=False)
     artifacts: Mapping[str, Node] = field(init=False)
     directives: tuple[str, ...] = ()

@@ -106,7 +106,12 @@ class TypeDoc:
 def list_types(bundle: Bundle | None = None) -> tuple[TypeLine, ...] | tuple[Diagnostic, ...]:
     """Every type that a template sees, or the normative ones; diagnostics for a template that cannot be read."""
     shelf = _open(bundle)
-    return tuple(_line(t) for t in shelf) if isinstance(shelf, _Shelf) else shelf
+    if not isinstance(shelf, _Shelf):
+        return shelf
+    try:
+        return tuple(_line(t) for t in shelf)
+    except Exhausted:
+        return shelf.problems.list()
 
 
 def describe_type(name: str, bundle: Bundle | None = None) -> tuple[TypeDoc, ...] | tuple[Diagnostic, ...]:

@@ -11,7 +11,7 @@ from isthmus.topology.patterns import Pattern, PatternError
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.leniency import complain
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, plain, text_of
-from isthmus.tosca.typesystem.scalars import PRIMITIVES, comparable, parse
+from isthmus.tosca.typesystem.scalars import PRIMITIVES, UNITS, comparable, parse
 
 _COMPARE: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "equal": (lambda a, b: a == b, "equal"),
@@ -25,7 +25,16 @@ _LENGTH: dict[str, tuple[Callable[[int, int], bool], str]] = {
     "min_length": (lambda a, b: a >= b, "have at least"),
     "max_length": (lambda a, b: a <= b, "have at most"),
 }
-_NAMES = (*_COMPARE, *_LENGTH, "in_range", "valid_values", "pattern", "schema")
+_ORDERED = frozenset({"string", "integer", "float", "timestamp", "version", *UNITS})
+_APPLIES: dict[str, tuple[frozenset[str], str]] = {
+    **dict.fromkeys(tuple(_COMPARE)[1:], (_ORDERED, "what has an order")),
+    **dict.fromkeys(_LENGTH, (frozenset({"string", "list", "map"}), "texts, lists and maps")),
+    "in_range": (_ORDERED | {"range"}, "what has an order, and to ranges"),
+    "pattern": (frozenset({"string"}), "texts"),
+}
+"""The primitive types that each clause applies to, and how to call these (TOSCA 1.3 §3.6.3.1)."""
+CLAUSES = (*_COMPARE, *_LENGTH, "in_range", "valid_values", "pattern", "schema")
+"""The constraints that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +100,14 @@ def parse_constraints(nodes: list[Node], base: str, problems: Problems) -> tuple
 
 
 def _parse(name: str, node: Node, base: str, problems: Problems) -> Constraint | None:
-    if name not in _NAMES:
+    if name not in CLAUSES:
         summary = f"there is no constraint {name!r}"
-        complain("unknown-constraints", "constraint-bad", summary, node, problems, near(name, _NAMES))
+        complain("unknown-constraints", "constraint-bad", summary, node, problems, near(name, CLAUSES))
+        return None
+    applies, which = _APPLIES.get(name, (None, ""))
+    if applies is not None and base in PRIMITIVES and base not in applies:
+        summary = f"{name} applies to {which}, and this is a {base}"
+        complain("unknown-constraints", "constraint-bad", summary, node, problems)
         return None
     if name == "schema":
         _check_schema(node, problems)

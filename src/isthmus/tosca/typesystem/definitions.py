@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.grammar import allowed_keys, check_keys, list_at
-from isthmus.tosca.leniency import allows
+from isthmus.tosca.leniency import allows, complain
 from isthmus.tosca.reading.documents import FALSE, TRUE, Map, Node, Scalar, Seq, scalar_value, text_of
 from isthmus.tosca.typesystem.constraints import Constraint, parse_constraints
 from isthmus.tosca.typesystem.scalars import primitives
@@ -71,6 +71,11 @@ class PropertyDef:
     description: str
     at: Node
     fixed: Node | None = None
+
+    @property
+    def reflected(self) -> PropertyDef:
+        """The attribute that every property has beside it, which takes the value found (TOSCA 2.0 §9.6)."""
+        return replace(self, required=False, default=None, fixed=None)
 
     @property
     def idle_default(self) -> bool:
@@ -179,8 +184,8 @@ def refine_schema(schema: Schema, node: Map | None, at: Node, types: Types, docu
             old = schema.entry if key == "entry" else schema.key
             found = parse_inner(key, inner, types, document, old)
             schema = replace(schema, entry=found) if key == "entry" else replace(schema, key=found)
+            _check_inner(key, inner, schema, types)
             if document.version == 2:
-                _check_inner(key, inner, schema, types)
                 check_schema(old, found, key, inner, types)
     # A type whose entries are of the type itself is being read when it is asked for: its entries are not known yet.
     told = schema.data is not None and any(a.node.get("entry_schema") is not None for a in schema.data.ancestors)
@@ -227,7 +232,7 @@ def _check_inner(key: str, node: Node, schema: Schema, types: Types) -> None:
     """Only lists and maps have entries, only maps have keys, and these are strings (TOSCA 2.0 §9.3)."""
     allowed = ("list", "map") if key == "entry" else ("map",)
     if schema.base not in allowed or not schema.collection:
-        types.problems.error("shape", f"a {schema.type} has no {key}_schema", node)
+        complain("stray-keys", "shape", f"a {schema.type} has no {key}_schema", node, types.problems)
     elif key == "key":
         check_key(schema.key, node, types)
 
@@ -290,6 +295,8 @@ def _is_value(node: Node, place: str, inherited: PropertyDef | None) -> bool:
     """Whether a value stands where a definition could: in a refinement, or for a parameter (TOSCA 2.0 §9.4, §9.8)."""
     if inherited is None and place not in ("parameter", "output"):
         return False
+    if inherited is None and isinstance(node, Map) and node.entries.keys() & {"type", "value", "mapping"}:
+        return False
     return not isinstance(node, Map) or not node.entries.keys() <= allowed_keys(place, 2)
 
 
@@ -313,6 +320,15 @@ def _flag(node: Map, key: str, default: bool, types: Types) -> bool:
     if text not in TRUE | FALSE:
         types.problems.error("value-type", f"{key!r} must be true or false", written)
     return text in TRUE
+
+
+def with_reflected(
+    properties: Mapping[str, PropertyDef], attributes: Mapping[str, PropertyDef], document: Document
+) -> Mapping[str, PropertyDef]:
+    """The attributes that can be assigned: in TOSCA 2.0 every property is one too (§9.6, §9.7)."""
+    if document.version != 2:
+        return attributes
+    return {**{name: definition.reflected for name, definition in properties.items()}, **attributes}
 
 
 # ---------------------------------------------------------------------------------------------
@@ -476,8 +492,11 @@ def _bounds(node: Map | None, key: str, default: tuple[int, int | None], types: 
     low, high = [scalar_value(i) if isinstance(i, Scalar) else None for i in items] if len(items) == 2 else (None, None)
     whole = type(low) is int and low >= 0
     if not whole or not (high == "UNBOUNDED" or (type(high) is int and isinstance(low, int) and high >= low)):
-        if written.source.version == 2:
-            types.problems.error("value-type", f"{key!r} is two bounds such as [ 0, UNBOUNDED ]", written)
+        summary = f"{key!r} is two bounds such as [ 0, UNBOUNDED ]"
+        if isinstance(written, Scalar) and text_of(written).isdecimal() and written.source.version == 1:
+            types.problems.warn("value-type", summary, written)
+        else:
+            complain("stray-keys", "value-type", summary, written, types.problems)
         return default
     assert isinstance(low, int)
     return low, high if isinstance(high, int) else None

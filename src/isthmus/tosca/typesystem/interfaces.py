@@ -68,7 +68,7 @@ def overlay_interfaces(
         old = _inherited(key, body, node.keys[key], merged, types, document, place)
         if old is not None and isinstance(body, Map):
             merged[old.name] = _overlay(old, body, types, document, place)
-        elif old is not None and document.version == 2:
+        elif old is not None and (document.version == 2 or not isinstance(body, Scalar) or not body.null):
             types.problems.error("shape", f"the interface {key!r} must be a map", body)
     return merged
 
@@ -85,9 +85,11 @@ def _inherited(
     """The interface that a key means: of that name, of that type, or a new one with its own type."""
     if document.version == 2 and (key in known or place is not Place.TYPE):
         return _modern(key, body, at, known, types, document, place)
-    if key in known:
-        return known[key]
     written = body.get("type") if isinstance(body, Map) else None
+    if key in known:
+        if written is not None:
+            types.resolve("interface", written, document)
+        return known[key]
     if written is not None:
         found = types.resolve("interface", written, document)
         return declared_interface(key, found, document, types) if found is not None else None
@@ -148,12 +150,12 @@ def declared_interface(name: str, found: TypeDef, document: Document, types: Typ
 
 def _overlay_members(made: Interface, body: Map, types: Types, document: Document) -> Interface:
     """The operations and notifications that an interface type adds or refines."""
-    found = {"operations": dict(made.operations), "notifications": dict(made.notifications)}
-    for key, specs in found.items():
-        for name, written in entries_at(body, key, types.problems).items():
+    operations, notifications = dict(made.operations), dict(made.notifications)
+    for what, specs in (("operation", operations), ("notification", notifications)):
+        for name, written in entries_at(body, f"{what}s", types.problems).items():
             spec = specs.get(name) or OperationSpec(name, written)
-            specs[name] = _overlay_operation(spec, written, written, types, document, Place.TYPE, key.rstrip("s"))
-    return replace(made, **found)
+            specs[name] = _overlay_operation(spec, written, written, types, document, Place.TYPE, what)
+    return replace(made, operations=operations, notifications=notifications)
 
 
 def _overlay(old: Interface, body: Map, types: Types, document: Document, place: Place) -> Interface:

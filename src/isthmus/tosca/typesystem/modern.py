@@ -71,6 +71,7 @@ def _check_root(found: TypeDef) -> None:
     for key in SCALAR_KEYS:
         if node.get(key) is not None and root != "scalar":
             problems.error("shape", f"{key!r} is for types that derive from scalar", node.keys[key])
+    _ = found.inner("entry"), found.inner("key")
     if root == "scalar":
         _ = found.scalar
         check_scalar_refinement(found)
@@ -85,16 +86,23 @@ def check_modern_definitions(found: TypeDef, converter: Converter) -> None:
         _ = found.validations
     for key, kind in _VALID.get(found.kind, {}).items():
         _check_list(found, key, kind)
-    if found.kind in ("artifact", "interface"):
-        _ = found.ancestors
     if found.kind == "interface":
         return
     for definitions in (found.properties, found.attributes):
         check_values({n: d for n, d in definitions.items() if d.at.source is found.node.source}, converter)
-    for capability in found.capabilities.values() if found.kind == "node" else ():
+    if found.kind == "node":
+        _check_node(found, converter)
+
+
+def _check_node(found: TypeDef, converter: Converter) -> None:
+    from isthmus.tosca.resolving.artifact_checks import check_definition  # what resolves nodes needs their types
+
+    for capability in found.capabilities.values():
         if capability.at.source is found.node.source:
             for definitions in (capability.properties, capability.attributes):
                 check_values(definitions, converter)
+    for name, node in entries_at(found.node, "artifacts", found.types.problems).items():
+        check_definition(f"the artifact {name!r} of {found.name}", node, found.types, found.document, converter)
 
 
 def check_values(definitions: Mapping[str, PropertyDef], converter: Converter) -> None:

@@ -6,7 +6,7 @@ In TOSCA 1.x a declaration and a value look alike, in TOSCA 2.0 types declare an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,16 @@ def overlay_inputs(
             definition = old[name].definition if name in old else None
             owner = old[name].document if definition is not None else document
             merged[name] = Input(name, node, definition, owner, at)
+    return merged
+
+
+def all_inputs(of_interface: Mapping[str, Input], own: Mapping[str, Input]) -> dict[str, Input]:
+    """The inputs of an operation with those of its interface, which declare what it gives a value."""
+    merged = {**of_interface, **own}
+    for name, given in own.items():
+        outer = of_interface.get(name)
+        if given.declared is None and outer is not None and outer.declared is not None:
+            merged[name] = replace(given, declared=outer.declared)
     return merged
 
 

@@ -112,6 +112,12 @@ def _read_text(base: str, text: str) -> str:
     raise ValueError(f"{_shown(text)} is not {_article(base)}; {_wanted(base)}")
 
 
+def _day_of(text: str) -> str:
+    """The date of a timestamp, its month and day with two digits each."""
+    year, month, day = re.split(r"[Tt \t]", text, maxsplit=1)[0].split("-")
+    return f"{year}-{month:0>2}-{day:0>2}"
+
+
 def _is_day(text: str) -> bool:
     """Whether a month has so many days: the 30th of February is in no calendar."""
     try:
@@ -133,7 +139,7 @@ def parse(base: str, text: str) -> Any:
         return text in TRUE
     if base == "version" and _VERSION.fullmatch(text):
         return text
-    if base == "timestamp" and _TIMESTAMP.fullmatch(text):
+    if base == "timestamp" and _TIMESTAMP.fullmatch(text) and _is_day(_day_of(text)):
         return text
     if base == "bytes":
         return _read_text(base, text)

@@ -41,7 +41,12 @@ def is_later(value: Value) -> bool:
 
 def natural(value: Value) -> Schema | None:
     """The type that a literal has of itself; None for what is empty or known later."""
-    return next((primitive(base) for kind, base in _LITERALS if isinstance(value, kind)), None)
+    found = next((primitive(base) for kind, base in _LITERALS if isinstance(value, kind)), None)
+    if found is None or not isinstance(value, list):
+        return found
+    entries = [natural(v) for v in value]
+    same = entries and all(e is not None and entries[0] is not None and e.base == entries[0].base for e in entries)
+    return replace(found, entry=entries[0]) if same else found
 
 
 def bare(schema: Schema) -> Schema:

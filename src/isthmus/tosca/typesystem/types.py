@@ -5,7 +5,7 @@ The normative types are read once in a process.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -18,8 +18,10 @@ from isthmus.tosca.leniency import allows, is_own
 from isthmus.tosca.reading.compose import compose
 from isthmus.tosca.reading.documents import Map, Node, Seq, text_of
 from isthmus.tosca.reading.imports import Document
+from isthmus.tosca.typesystem.classic import check_classic_definitions
 from isthmus.tosca.typesystem.definitions import PropertyDef
 from isthmus.tosca.typesystem.modern import check_modern_definitions, check_modern_type
+from isthmus.tosca.typesystem.namespaces import check_namespaces
 from isthmus.tosca.typesystem.scalars import primitives
 from isthmus.tosca.typesystem.typedefs import TypeDef
 
@@ -37,6 +39,7 @@ class Types:
         self.problems = problems
         self.custom = CustomFunctions(self)
         self.clauses: list[Validation] = []
+        self._documents: list[Document] = []
         self._defined: dict[str, dict[tuple[str, str], TypeDef]] = {}
         self._found: dict[tuple[str, str, str], TypeDef | None] = {}
         self._borrowed: set[tuple[str, str, str]] = set()
@@ -48,12 +51,13 @@ class Types:
         for kind in KINDS:
             for name, node in entries_at(document.root, f"{kind}_types", self.problems).items():
                 if not isinstance(node, Map):
-                    if text_of(node) or document.version == 2:
+                    if text_of(node) or document.version == 2 or isinstance(node, Seq):
                         self.problems.error("shape", f"the type {name!r} must be a map", node)
                     node = Map(node.source, node.mark)
                 own[kind, name] = TypeDef(self, kind, name, node, document, self._key(document, kind, name))
                 self._check_definition(own[kind, name])
         self._defined[document.file] = own
+        self._documents.append(document)
         self.custom.add(document)
 
     def share(self, other: Types, importer: Document) -> None:
@@ -132,20 +136,21 @@ class Types:
         return None
 
     def _visible(self, kind: str, name: str, document: Document, seen: set[tuple[str, str]]) -> TypeDef | None:
-        stack = [(name, document)]
-        while stack:
-            wanted, current = stack.pop(0)
+        queue = deque([(name, document)])
+        while queue:
+            wanted, current = queue.popleft()
             if (wanted, current.file) in seen:
                 continue
             seen.add((wanted, current.file))
             found = self._defined.get(current.file, {}).get((kind, wanted))
             if found is not None:
                 return found
+            self.problems.spend(len(current.imports))
             for prefix, imported in current.imports:
-                if not prefix:
-                    stack.append((wanted, imported))
-                elif wanted.startswith((f"{prefix}:", f"{prefix}.")):
-                    stack.append((wanted[len(prefix) + 1 :], imported))
+                if not prefix or wanted.startswith((f"{prefix}:", f"{prefix}.")):
+                    inner = wanted[len(prefix) + 1 :] if prefix else wanted
+                    if (inner, imported.file) not in seen:
+                        queue.append((inner, imported))
         return None
 
     def normative(self, kind: str, name: str) -> TypeDef | None:
@@ -179,6 +184,21 @@ class Types:
             )
         return found
 
+    def has_repository(self, name: str, document: Document) -> bool:
+        """Whether a document, or one that it imports, declares a repository of that name."""
+        seen: set[tuple[str, str]] = set()
+        stack = [(name, document)]
+        while stack:
+            wanted, current = stack.pop()
+            if (wanted, current.file) in seen:
+                continue
+            seen.add((wanted, current.file))
+            self.problems.spend()
+            if wanted in entries_at(current.root, "repositories", self.problems):
+                return True
+            stack += ((wanted.removeprefix(f"{prefix}:") if prefix else wanted, d) for prefix, d in current.imports)
+        return False
+
     def known(self, kind: str, document: Document) -> list[str]:
         """The names of all types of a kind, and the primitive ones where these count."""
         bases = (self, self.base_of(document))
@@ -186,10 +206,18 @@ class Types:
         return names + sorted(primitives(document.version)) if kind == "data" else names
 
     def check_all(self, converter: Converter) -> None:
-        """Work out all that these documents define, so that mistakes in types not used are told too."""
+        """Work out all that these documents define, so that mistakes in types not used are told too.
+
+        Profiles that come with the language are sound; what is used of them is worked out when it is.
+        """
+        check_namespaces(self._documents, self.problems)
         for found in self:
+            if found.document.file in profiles.BUILT_IN.values():
+                continue
             if found.document.version == 2:
                 check_modern_definitions(found, converter)
+            else:
+                check_classic_definitions(found, converter)
             if found.kind in ("node", "relationship", "capability", "data", "group", "policy"):
                 _ = found.properties, found.attributes
             if found.kind == "node":

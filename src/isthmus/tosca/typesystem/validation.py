@@ -10,8 +10,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from isthmus.topology.calls import FUNCTIONS
 from isthmus.tosca.expressions.syntax import call_of
-from isthmus.tosca.reading.documents import Node
+from isthmus.tosca.reading.documents import Node, walk
 from isthmus.tosca.reading.flow import written
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from isthmus.tosca.resolving.templates import Scope
     from isthmus.tosca.typesystem.definitions import Schema
     from isthmus.tosca.typesystem.types import Types
+
+
+_MAX_TOLD = 1_000
 
 
 class Validation:
@@ -32,15 +36,32 @@ class Validation:
         self.node = node
         self.schema = schema
         self.types = types
+        self._told: dict[tuple[type, Any], bool] = {}
+        """Whether the clause is broken, by plain values that it was asked for."""
 
     def check(self, value: Any, scope: Scope, converter: Converter) -> str:
         """Why a value breaks the clause, as the end of a sentence; nothing when it holds or cannot be told yet."""
         if not self.sound:
             return ""
+        broken = self._is_broken(value, scope, converter)
+        return f"breaks its validation clause {written(self.node)}" if broken else ""
+
+    def _is_broken(self, value: Any, scope: Scope, converter: Converter) -> bool:
         reader = converter if converter.answer is not None else self._statics.converter
-        return (
-            "" if self._ask(value, scope, reader) is not False else f"breaks its validation clause {written(self.node)}"
-        )
+        if not isinstance(value, str | int | float) or not self._is_local:
+            return self._ask(value, scope, reader) is False
+        key = (type(value), value)
+        if key not in self._told:
+            if len(self._told) >= _MAX_TOLD:
+                self._told.clear()
+            self._told[key] = self._ask(value, scope, reader) is False
+        return self._told[key]
+
+    @cached_property
+    def _is_local(self) -> bool:
+        """Whether the answer depends on the value alone, so that many nodes with the same one ask once."""
+        called = (_called(n) for n in walk(self.node))
+        return all(name in FUNCTIONS or name == "value" for name in called if name)
 
     @cached_property
     def sound(self) -> bool:
@@ -62,6 +83,12 @@ class Validation:
         from isthmus.tosca.expressions.statics import Statics
 
         return Statics(self.types.problems, self.types.custom)
+
+
+def _called(node: Node) -> str:
+    """The function that a node calls; nothing for any other node."""
+    found = call_of(node)
+    return found.name if found is not None else ""
 
 
 def parse_validation(node: Node, schema: Schema, types: Types) -> Validation | None:
