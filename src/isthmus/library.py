@@ -13,7 +13,8 @@ from isthmus import catalogue, tosca
 from isthmus.errors import Invalid, Unsupported
 from isthmus.topology import Topology
 from isthmus.tosca import Bundle, Diagnostic
-from isthmus.views import DiagnosticView
+from isthmus.validation import diagnostic_view, judge
+from isthmus.views import DiagnosticView, ValidationView
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -79,9 +80,9 @@ class Library:
         return Template(bundle, loaded.topology, tuple(loaded.secrets), tuple(loaded.diagnostics))
 
     @staticmethod
-    def check(bundle: Bundle, inputs: Mapping[str, Any]) -> Sequence[DiagnosticView]:
-        """Every diagnostic of a template, warnings too."""
-        return views(tosca.load(bundle, inputs).diagnostics)
+    def check(bundle: Bundle, inputs: Mapping[str, Any]) -> ValidationView:
+        """All that is to be said of a template, as `isthmus validate` says it."""
+        return judge(bundle, inputs).view()
 
 
 def refuse_missing_files(template: Template) -> None:
@@ -108,14 +109,7 @@ def secret_inputs(template: Template, inputs: Mapping[str, Any]) -> dict[str, st
 
 def views(diagnostics: Sequence[Diagnostic]) -> tuple[DiagnosticView, ...]:
     """Diagnostics as they are shown."""
-    return tuple(
-        DiagnosticView(
-            str(d.severity), d.code, d.summary, d.detail,
-            d.position.file if d.position else "", d.position.line if d.position else 0,
-            d.position.column if d.position else 0, d.excerpt, d.suggestion or "",
-        )
-        for d in diagnostics
-    )  # fmt: skip
+    return tuple(map(diagnostic_view, diagnostics))
 
 
 def _key(bundle: Bundle, inputs: Mapping[str, Any]) -> tuple[str, str]:

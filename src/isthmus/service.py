@@ -41,7 +41,6 @@ from isthmus.views import (
     AccessView,
     DeploymentSummary,
     DeploymentView,
-    DiagnosticView,
     Event,
     ImageView,
     LogLine,
@@ -49,6 +48,7 @@ from isthmus.views import (
     PlanView,
     SiteView,
     TemplateView,
+    ValidationView,
 )
 
 __all__ = ["Service", "Source"]
@@ -100,8 +100,8 @@ class Service:
         """The inputs of a template of the catalogue as JSON Schema (2020-12)."""
         return catalogue.inputs_schema(name)
 
-    async def validate(self, source: Source, inputs: Mapping[str, Any]) -> Sequence[DiagnosticView]:
-        """Every diagnostic of a template; an empty answer means that it can be deployed."""
+    async def validate(self, source: Source, inputs: Mapping[str, Any]) -> ValidationView:
+        """All that is wrong with a template, or worth a remark."""
         return await asyncio.to_thread(lambda: self.library.check(source.open(), inputs))
 
     # -- plans ------------------------------------------------------------------------------

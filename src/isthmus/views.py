@@ -167,7 +167,7 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticView:
-    """One thing wrong with a template. `severity` is `error`, `refusal` or `warning`; `code` is stable."""
+    """One thing wrong with a template. `severity` is `error`, `refusal`, `warning` or `note`; `code` is stable."""
 
     severity: str
     code: str
@@ -178,6 +178,27 @@ class DiagnosticView:
     column: int = 0
     excerpt: str = ""
     suggestion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeniencyView:
+    """Something that a template made use of and that is accepted beyond the specification."""
+
+    name: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationView:
+    """A template that was checked: `valid` if it is TOSCA, `deployable` if it can be made real with inputs given."""
+
+    valid: bool
+    deployable: bool
+    errors: int
+    refusals: int
+    warnings: int
+    leniencies: Sequence[LeniencyView]
+    diagnostics: Sequence[DiagnosticView]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,97 +4,69 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from isthmus.cli.failures import Failure
-from isthmus.cli.templates import open_bundle, show_as_json
-from isthmus.tosca.bundle import Bundle, BundleError
+from isthmus.cli.templates import open_bundle
+from isthmus.tosca.bundle import BundleError
 from isthmus.tosca.diagnostics import Diagnostic, Severity
-from isthmus.tosca.leniency import LENIENCIES
-from isthmus.tosca.load import load
+from isthmus.validation import Verdict, judge
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found in one template. ``notes`` are what only whoever deploys it can set right: inputs to be given."""
+class Checked:
+    """A template that was checked, by the path that a person gave."""
 
     file: str
-    diagnostics: tuple[Diagnostic, ...]
-    notes: tuple[Diagnostic, ...] = ()
-    leniencies: tuple[str, ...] = ()
+    verdict: Verdict
     root: Path | None = None
     """The folder that paths are relative to, where it is not that of the file."""
 
-    def count(self, severity: Severity) -> int:
-        return sum(d.severity is severity for d in self.diagnostics)
-
-    @property
-    def valid(self) -> bool:
-        """Whether it is TOSCA."""
-        return not self.count(Severity.ERROR)
-
-    @property
-    def deployable(self) -> bool:
-        """Whether it is TOSCA that can be made real, once its inputs are given."""
-        return self.valid and not self.count(Severity.REFUSAL)
-
     def as_json(self) -> dict[str, Any]:
-        """For `--json`; notes are among the diagnostics, with a severity of their own."""
-        return {
-            "file": self.file,
-            "valid": self.valid,
-            "deployable": self.deployable,
-            "errors": self.count(Severity.ERROR),
-            "refusals": self.count(Severity.REFUSAL),
-            "warnings": self.count(Severity.WARNING),
-            "leniencies": [{"name": n, "explanation": LENIENCIES.get(n, "")} for n in self.leniencies],
-            "diagnostics": [*map(show_as_json, self.diagnostics), *(show_as_json(d, "note") for d in self.notes)],
-        }
+        """For `--json`: what the API answers, and the file."""
+        return {"file": self.file, **asdict(self.verdict.view())}
 
 
 def check(
     file: str, inputs: Mapping[str, Any], *, root: Path | None = None, allow_import: Sequence[str] = ()
-) -> Verdict:
-    """The verdict on the template at a path. An input that has no value is an error only when some are given."""
+) -> Checked:
+    """Check the template at a path; what cannot be read is told as diagnostics too."""
     try:
         bundle = open_bundle(file, root=root, allow_import=allow_import)
     except BundleError as error:
-        return Verdict(file, error.diagnostics, root=root)
+        return Checked(file, Verdict(error.diagnostics), root)
     except Failure as failure:
-        return Verdict(file, (Diagnostic(Severity.ERROR, "file-missing", failure.summary, failure.detail),))
-    return replace(judge(file, bundle, inputs), root=root)
+        detail = "\n".join(filter(None, (failure.detail, failure.hint)))
+        return Checked(file, Verdict((Diagnostic(Severity.ERROR, "file-missing", failure.summary, detail),)))
+    return Checked(file, judge(bundle, inputs), root)
 
 
-def judge(file: str, bundle: Bundle, inputs: Mapping[str, Any]) -> Verdict:
-    """The verdict on a bundle that was read from a path."""
-    loaded = load(bundle, inputs)
-    notes = () if inputs else tuple(d for d in loaded.diagnostics if d.code == "input-missing")
-    return Verdict(file, tuple(d for d in loaded.diagnostics if d not in notes), notes, loaded.leniencies)
-
-
-def tell(verdict: Verdict) -> Iterator[dict[str, Any]]:
+def tell(checked: Checked) -> Iterator[dict[str, Any]]:
     """The diagnostics for a person, notes last, with paths as seen from the folder that one is in."""
-    folder, archive = _where(verdict)
+    folder, archive = _where(checked)
     before = archive or folder
-    for diagnostic in verdict.as_json()["diagnostics"]:
+    for diagnostic in checked.as_json()["diagnostics"]:
         inner = diagnostic["file"]
         near = f"{before}/{inner}" if before and inner and "://" not in inner else inner
         yield {**diagnostic, "file": near}
 
 
-def report_sarif(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def report_sarif(templates: Sequence[Checked]) -> dict[str, Any]:
     """The verdicts as SARIF, with paths as seen from the folder that one is in."""
     from isthmus import __version__
-    from isthmus.tosca.tools.sarif import Checked, sarif
+    from isthmus.tosca.tools import sarif
 
-    return sarif([Checked(v.diagnostics, *_where(v), v.notes) for v in verdicts], __version__)
+    shown = [sarif.Checked(c.verdict.diagnostics, *_where(c), c.verdict.notes) for c in templates]
+    return sarif.sarif(shown, __version__)
 
 
-def _where(verdict: Verdict) -> tuple[str, str]:
+def _where(checked: Checked) -> tuple[str, str]:
     """The folder of a template's files, and the archive that holds them, where one does."""
-    path = Path(os.path.relpath(verdict.root or verdict.file))
+    if checked.file == "-":
+        return "", ""
+    path = Path(os.path.relpath(checked.root or checked.file or os.curdir))
     if path.is_dir():
         return _folder(path), ""
     packed = path.name.lower().endswith((".zip", ".csar", ".tar", ".tar.gz", ".tgz"))

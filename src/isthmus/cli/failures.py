@@ -62,5 +62,7 @@ class Failure(Exception):
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``: the server's own document, or one like it."""
-        own = {"title": self.summary, "detail": self.detail, "hint": self.hint}
+        own = {
+            "title": self.summary, "detail": self.detail, "hint": self.hint, "diagnostics": list(self.diagnostics),
+        }  # fmt: skip
         return {"error": dict(self.problem) if self.problem else {k: v for k, v in own.items() if v}}

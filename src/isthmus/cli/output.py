@@ -17,7 +17,7 @@ from isthmus.cli.failures import Failure
 if TYPE_CHECKING:
     from rich.console import Console
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 STYLES = {
     **dict.fromkeys(["running", "created", "configured", "started", "done", "ok", "ready"], "green"),
     **dict.fromkeys(["failed", "error", "cancelled"], "red"),
@@ -57,12 +57,18 @@ def note(text: str) -> None:
 
 def emit(value: Any) -> None:
     """A value as JSON: indented for a person, one line in a pipe."""
-    print(json.dumps(value, indent=2 if on_terminal() else None, ensure_ascii=False), flush=True)
+    print(_json(value, 2 if on_terminal() else None), flush=True)
 
 
 def emit_line(value: Any) -> None:
     """A value as one line of JSON."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    print(_json(value), flush=True)
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON in which what could play tricks on a terminal is escaped; whoever parses it gets it as it was."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> None:

@@ -6,8 +6,10 @@ import base64
 import io
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from isthmus.tosca.reading.importers.web import WebImporter
 
 _MAIN = "template.yaml"
+_STDIN = "stdin.yaml"
 _ARCHIVES = (".zip", ".csar", ".tar", ".tar.gz", ".tgz")
 _MOST_FILES = 2_000
 _MOST_BYTES = 64 * 1024**2
@@ -40,7 +43,7 @@ def template_body(text: str, root: Path | None = None, allow_import: Sequence[st
 
 
 def read_bundle(text: str, *, root: Path | None = None, allow_import: Sequence[str] = ()) -> Bundle:
-    """The template at a path: a file with what it imports and runs, a folder, a CSAR.
+    """The template at a path: a file with what it imports and runs, a folder, a CSAR; `-` is the standard input.
 
     ``root`` is the folder that imports of a file may lead to, its own unless told; ``allow_import`` are the
     hosts, or `HOST/PATH`, that imports may be fetched from.
@@ -58,9 +61,11 @@ def open_bundle(text: str, *, root: Path | None = None, allow_import: Sequence[s
     """As :func:`read_bundle`, and raises the language's own BundleError for what is no template."""
     from isthmus.tosca.bundle import Bundle
 
+    if text == "-":
+        return _read_stdin(root, allow_import)
     path = Path(text)
-    if not path.exists():
-        raise Failure(f"There is no file {text}.", code=USAGE)
+    if not text or not path.exists():
+        raise Failure(f"There is no file {text or repr(text)}.", code=USAGE)
     if root is not None and (path.is_dir() or text.lower().endswith(_ARCHIVES)):
         raise Failure(f"{text} has a root of its own.", code=USAGE, hint="--root goes with a single template file.")
     importer = _importer(allow_import)
@@ -70,25 +75,43 @@ def open_bundle(text: str, *, root: Path | None = None, allow_import: Sequence[s
         files = _read_folder(path)
     except OSError as error:
         raise Failure(f"{text} cannot be read.", code=USAGE, detail=str(error)) from None
-    # As in the catalogue: of several documents in a folder, template.yaml is the one that is meant.
-    bundle = Bundle(_MAIN, files) if _MAIN in files else Bundle.from_zip(_zip(files))
+    bundle = _of_folder(text, files)
     return bundle.fetched(importer) if importer is not None else bundle
 
 
-def show_as_json(diagnostic: Diagnostic, severity: str = "") -> dict[str, Any]:
-    """A diagnostic with the members that the API gives it; a remark may be told with a severity of its own."""
-    place = diagnostic.position
-    return {
-        "severity": severity or str(diagnostic.severity),
-        "code": diagnostic.code,
-        "summary": diagnostic.summary,
-        "detail": diagnostic.detail,
-        "file": place.file if place else "",
-        "line": place.line if place else 0,
-        "column": place.column if place else 0,
-        "excerpt": diagnostic.excerpt,
-        "suggestion": str(diagnostic.suggestion),
-    }
+def show_as_json(diagnostic: Diagnostic) -> dict[str, Any]:
+    """A diagnostic with the members that the API gives it."""
+    from isthmus.validation import diagnostic_view
+
+    return asdict(diagnostic_view(diagnostic))
+
+
+def _read_stdin(root: Path | None, allow: Sequence[str]) -> Bundle:
+    """A single document, which may import what is allowed to be fetched, and no file: nobody knows beside which."""
+    from isthmus.tosca.bundle import Bundle
+    from isthmus.tosca.reading.compose import MAX_DOCUMENT
+
+    if root is not None:
+        raise Failure("--root goes with a template file, not with the standard input.", code=USAGE)
+    bundle = Bundle(_STDIN, {_STDIN: sys.stdin.buffer.read(MAX_DOCUMENT + 1)})
+    importer = _importer(allow)
+    return bundle.fetched(importer) if importer is not None else bundle
+
+
+def _of_folder(text: str, files: Mapping[str, bytes]) -> Bundle:
+    """As in the catalogue: of several documents in a folder, template.yaml is the one that is meant."""
+    from isthmus.tosca.bundle import Bundle
+
+    if _MAIN in files:
+        return Bundle(_MAIN, files)
+    documents = sorted(f for f in files if "/" not in f and f.endswith((".yaml", ".yml")))
+    if len(documents) != 1 and not any(f.endswith("TOSCA.meta") for f in files):
+        raise Failure(
+            f"{text} has {len(documents)} YAML files at its root, and none is called {_MAIN}.",
+            code=USAGE,
+            hint="Name the file." if documents else "A template is a YAML file, a folder with one, or a CSAR.",
+        )
+    return Bundle.from_zip(_zip(files))
 
 
 def _importer(allow: Sequence[str]) -> WebImporter | None:

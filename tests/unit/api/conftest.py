@@ -29,6 +29,7 @@ from isthmus.views import (
     PlanView,
     SiteView,
     TemplateView,
+    ValidationView,
 )
 
 TOKEN = "a-token-that-is-long-enough"
@@ -62,9 +63,10 @@ class FakeService:
         await self.template(name)
         return {"type": "object", "properties": {"cpus": {"type": "integer"}}}
 
-    async def validate(self, source: Any, inputs: Any) -> list[DiagnosticView]:
+    async def validate(self, source: Any, inputs: Any) -> ValidationView:
         self.calls.append(("validate", source))
-        return [DiagnosticView("error", "unknown-type", "No type x", file="a.yaml", line=3, column=7)]
+        found = DiagnosticView("error", "type-unknown", "No type x", file="a.yaml", line=3, column=7)
+        return ValidationView(False, False, 1, 0, 0, (), (found,))
 
     async def plan(self, who: Any, source: Any, **options: Any) -> PlanView:
         return PlanView(options["name"], None, (), (), 0.0, "EUR", False)

@@ -109,6 +109,46 @@ def test_a_type_that_is_not_known_ends_with_3_and_a_hint(run: Any, folder: Path)
     assert run("tosca", "types", "--in", "bad.yaml").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("profile", "name"),
+    [("simple", "tosca.nodes.Compute"), ("simple-2.0", "Compute"), ("nfv", "tosca.nodes.nfv.VNF")],
+)
+def test_types_of_every_profile_that_comes_with_the_language_are_documented(run: Any, profile: str, name: str) -> None:
+    listed = json.loads(run("tosca", "types", "--profile", profile, "--json").stdout)
+    assert ("node", name) in {(line["kind"], line["name"]) for line in listed}
+    [told, *_] = json.loads(run("tosca", "types", name, "--profile", profile, "--json").stdout)
+    assert told["name"] == name
+
+
+def test_types_are_looked_for_in_one_place(run: Any, folder: Path) -> None:
+    assert run("tosca", "types", "--profile", "none").exit_code == 2
+    assert run("tosca", "types", "--profile", "nfv", "--in", "t.yaml").exit_code == 2
+
+
+def test_a_template_that_sees_no_types_is_no_bad_template(run: Any, folder: Path) -> None:
+    Path("bare.yaml").write_text("tosca_definitions_version: tosca_2_0\nservice_template: { node_templates: {} }\n")
+    done = run("tosca", "types", "--in", "bare.yaml", "--json")
+    assert (done.exit_code, done.stdout) == (0, "[]\n")
+
+
+def test_what_is_refused_is_told_with_its_diagnostics_in_json_too(
+    run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("bad.yaml").write_text(TEXT.replace("Compute", "Computer"))
+    monkeypatch.setattr("sys.argv", ["isthmus", "tosca", "show", "bad.yaml", "--json"])
+    told = json.loads(run("tosca", "show", "bad.yaml", "--json").stdout)
+    assert told["error"]["diagnostics"][0]["code"] == "type-unknown"
+
+
+def test_a_document_may_come_by_the_standard_input(run: Any, folder: Path) -> None:
+    assert run("validate", "-", input=TEXT.replace("create: run.sh", "")).stdout == "-: valid\n"
+    bad = run("validate", "-", input=TEXT.replace("Compute", "Computer"))
+    assert bad.exit_code == 2
+    assert "stdin.yaml:11:13: error:" in bad.stderr
+    assert run("tosca", "fmt", "-", input=UNTIDY).stdout == TIDY
+    assert not Path("-").exists()
+
+
 def test_inputs_are_a_schema(run: Any, folder: Path) -> None:
     schema = json.loads(run("tosca", "inputs", "t.yaml").stdout)
     assert schema["properties"]["cpus"]["type"] == "integer"
@@ -192,3 +232,11 @@ def test_hostile_names_cannot_move_the_cursor(run: Any, folder: Path) -> None:
     Path("evil.yaml").write_text(TEXT.replace("    s:", '    "s\\e[2J":'))
     for form in ("tree", "dot", "mermaid"):
         assert "\x1b" not in run("tosca", "show", "evil.yaml", "--format", form).stdout
+
+
+def test_hostile_names_cannot_reorder_a_line_and_stay_themselves_in_json(run: Any, folder: Path) -> None:
+    Path("evil.yaml").write_text(TEXT.replace("    s:", '    "s\\u202e\\u200f\\x9b":'))
+    for form in ("tree", "dot", "mermaid", "json"):
+        shown = run("tosca", "show", "evil.yaml", "--format", form).stdout
+        assert not set("\u202e\u200f\x9b") & set(shown)
+    assert "s\u202e\u200f\x9b" in json.loads(shown)["nodes"]

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from isthmus.cli.templates import show_as_json
-from isthmus.library import views
-from isthmus.topology import Position
-from isthmus.tosca import Diagnostic, Severity
+from isthmus.library import Library
+from isthmus.tosca import Bundle
 
 HEAD = "tosca_definitions_version: tosca_simple_yaml_1_3\n"
 GOOD = HEAD + "topology_template: { node_templates: { m: { type: tosca.nodes.Compute } } }\n"
@@ -159,11 +157,21 @@ def test_no_file_however_strange_ends_in_a_traceback(run: Any, write: Any, tmp_p
     assert found.exception is None or isinstance(found.exception, SystemExit)
 
 
-def test_a_diagnostic_is_shown_as_the_server_shows_it() -> None:
-    found = Diagnostic(Severity.ERROR, "a", "b", "c", Position("d", 1, 2), "e", "f")
-    assert [show_as_json(found)] == [asdict(v) for v in views([found])]
-    bare = Diagnostic(Severity.WARNING, "a", "b")
-    assert [show_as_json(bare)] == [asdict(v) for v in views([bare])]
+def test_a_template_is_judged_as_the_server_judges_it(run: Any, write: Any) -> None:
+    for text in (GOOD, BAD, ASKING, MARKED, MISSING):
+        [told] = json.loads(run("validate", write("a.yaml", text), "--json").stdout)
+        bundle = Bundle("a.yaml", {"a.yaml": text.encode()})
+        assert told == {"file": "a.yaml", **json.loads(json.dumps(asdict(Library.check(bundle, {}))))}
+
+
+def test_a_folder_with_several_templates_asks_for_one(run: Any, write: Any) -> None:
+    write("sub/a.yaml", GOOD)
+    write("sub/b.yaml", GOOD)
+    done = run("validate", "sub", "-v")
+    assert done.exit_code == 2
+    assert "sub has 2 YAML files at its root" in done.stderr
+    assert "Name the file." in done.stderr
+    assert run("validate", "").exit_code == 2
 
 
 def test_imports_may_lead_to_a_root_that_is_told(run: Any, write: Any) -> None:

@@ -134,6 +134,16 @@ def test_without_metadata_the_only_yaml_file_at_the_root_is_the_entry():
     assert code(zipped([("d/a.yaml", SIMPLE)])) == "archive"
 
 
+def test_metadata_of_2_0_that_name_no_entry_leave_it_to_the_only_yaml_file_at_the_root():
+    meta = "CSAR-Version: 2.0\nCreated-By: me\n"
+    assert Bundle.from_archive(zipped([(META, meta), ("t.yaml", SIMPLE), ("d/o.yaml", SIMPLE)])).main == "t.yaml"
+    for roots in ((), ("t.yaml", "u.yml")):
+        assert code(zipped([(META, meta), *((r, SIMPLE) for r in roots)])) == "key-missing"
+    assert (
+        code(zipped([(META, "TOSCA-Meta-File-Version: 1.1\nCSAR-Version: 1.1\n"), ("t.yaml", SIMPLE)])) == "key-missing"
+    )
+
+
 def test_without_metadata_a_template_of_1_x_should_name_itself():
     assert Bundle.from_archive(zipped([("t.yaml", NAMED)])).remarks == ()
     remarks = Bundle.from_archive(zipped([("t.yaml", SIMPLE)])).remarks

@@ -15,7 +15,7 @@ from isthmus.api.bodies import DeploymentBody, ValidateBody
 from isthmus.api.encode import answer, answer_items
 from isthmus.api.json_route import JsonRoute
 from isthmus.api.routes.common import ServiceDep, problems
-from isthmus.views import DiagnosticView, PlanView, TemplateView
+from isthmus.views import PlanView, TemplateView, ValidationView
 
 router = APIRouter(route_class=JsonRoute, tags=["templates"])
 
@@ -23,14 +23,6 @@ router = APIRouter(route_class=JsonRoute, tags=["templates"])
 @dataclass(frozen=True, slots=True)
 class TemplateList:
     items: Sequence[TemplateView]
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """`valid` unless a diagnostic is an error."""
-
-    valid: bool
-    diagnostics: Sequence[DiagnosticView]
 
 
 @router.get("/catalogue", summary="List the catalogue", response_model=TemplateList, responses=problems())
@@ -59,12 +51,14 @@ async def show_template_inputs(name: str, service: ServiceDep, who: Who) -> Resp
     return answer(await service.template_inputs(name))
 
 
-@router.post("/validate", summary="Validate a template", response_model=Validation, responses=problems(413))
+@router.post("/validate", summary="Validate a template", response_model=ValidationView, responses=problems(413))
 async def validate_template(body: ValidateBody, service: ServiceDep, who: Who) -> Response:
-    """All that is wrong with a template, or worth a warning, at once. A bad template is no error here."""
+    """All that is wrong with a template, or worth a warning, at once. A bad template is no error here.
+
+    As with `isthmus validate`, an input without a value is a `note` as long as no inputs are given.
+    """
     source = await asyncio.to_thread(body.template.source)
-    found = await service.validate(source, body.inputs)
-    return answer(Validation(all(d.severity == "warning" for d in found), found))
+    return answer(await service.validate(source, body.inputs))
 
 
 @router.post("/plans", summary="Plan a new deployment", response_model=PlanView, responses=problems(404, 413))

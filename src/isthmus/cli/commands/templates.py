@@ -13,13 +13,13 @@ from isthmus.cli.options import AllowImport, InputFile, Json, Root, Set
 from isthmus.cli.output import emit, note, say, show_diagnostic
 
 if TYPE_CHECKING:
-    from isthmus.cli.checking import Verdict
+    from isthmus.cli.checking import Checked
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell details too.")]
 
 
 def validate(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Templates: files, folders or CSARs.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Templates: files, folders, CSARs, or -.")],
     pairs: Set = None,
     inputs: InputFile = None,
     root: Root = None,
@@ -38,33 +38,33 @@ def validate(
     if as_sarif and as_json:
         raise typer.BadParameter("--sarif and --json are two forms: one is wanted")
     given = read_inputs(inputs, pairs)
-    verdicts = [check(file, given, root=root, allow_import=allow_import or ()) for file in files]
+    templates = [check(file, given, root=root, allow_import=allow_import or ()) for file in files]
     if as_sarif:
-        emit(report_sarif(verdicts))
+        emit(report_sarif(templates))
     elif as_json:
-        emit([verdict.as_json() for verdict in verdicts])
+        emit([checked.as_json() for checked in templates])
     else:
-        for verdict in verdicts:
-            _tell(verdict, language, verbose)
-    if not all(v.valid if language else v.deployable for v in verdicts):
+        for checked in templates:
+            _tell(checked, language, verbose)
+    if not all(c.verdict.valid if language else c.verdict.deployable for c in templates):
         raise typer.Exit(USAGE)
 
 
-def _tell(verdict: Verdict, language: bool, verbose: bool) -> None:
+def _tell(checked: Checked, language: bool, verbose: bool) -> None:
     from isthmus.cli.checking import tell
 
-    shown = verdict.as_json()
-    for diagnostic in tell(verdict):
+    shown, verdict = checked.as_json(), checked.verdict
+    for diagnostic in tell(checked):
         show_diagnostic(diagnostic, verbose)
     counts = [(shown["errors"], "error"), (shown["refusals"], "refusal"), (shown["warnings"], "warning"),
               (len(verdict.notes), "input to be given")]  # fmt: skip
     told = ", ".join(_count(number, what) for number, what in counts if number)
     if not verdict.valid:
-        note(f"{verdict.file}: {told}")
+        note(f"{checked.file}: {told}")
     elif not verdict.deployable and not language:
-        note(f"{verdict.file}: valid TOSCA, but cannot be deployed: {told}")
+        note(f"{checked.file}: valid TOSCA, but cannot be deployed: {told}")
     else:
-        say(f"{verdict.file}: valid" + (f", {told}" if told else ""))
+        say(f"{checked.file}: valid" + (f", {told}" if told else ""))
     for leniency in shown["leniencies"] if verbose else ():
         say(f"  leniency {leniency['name']}: {leniency['explanation']}")
 

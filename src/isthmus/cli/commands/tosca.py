@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from isthmus.tosca.diagnostics import Diagnostic
 
 app = typer.Typer(help="Tools for TOSCA templates.", no_args_is_help=True)
-File = Annotated[str, typer.Argument(metavar="FILE", help="A template: a file, a folder or a CSAR.")]
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="A template: a file, a folder, a CSAR, or - for the standard input.")
+]
 _FORMATS = ("tree", "json", "dot", "mermaid")
 
 
@@ -88,6 +91,9 @@ def _show(diagnostics: Iterable[Diagnostic]) -> None:
 def types(
     name: Annotated[str | None, typer.Argument(metavar="TYPE", help="A type, by full or short name.")] = None,
     file: Annotated[str | None, typer.Option("--in", metavar="FILE", help="A template whose types count too.")] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", metavar="NAME", help="Types of: simple (if not told), simple-2.0, nfv.")
+    ] = None,
     root: Root = None,
     allow_import: AllowImport = None,
     as_json: Json = False,
@@ -97,12 +103,16 @@ def types(
 
     from isthmus.cli.types import show_hierarchy, show_type
     from isthmus.tosca.diagnostics import nearest
-    from isthmus.tosca.tools.typedoc import TypeDoc, TypeLine, describe_type, list_types
+    from isthmus.tosca.tools.typedoc import PROFILES, TypeDoc, TypeLine, describe_type, list_types
 
-    bundle = _read_bundle(file, root, allow_import) if file is not None else None
+    if file is not None and profile is not None:
+        raise typer.BadParameter("--in and --profile are two places to look in: one is wanted")
+    if profile is not None and profile not in PROFILES:
+        raise typer.BadParameter(f"--profile is one of {', '.join(PROFILES)}")
+    bundle = _read_bundle(file, root, allow_import) if file is not None else PROFILES[profile or "simple"]
     lines = list_types(bundle)
     known = [line for line in lines if isinstance(line, TypeLine)]
-    if len(known) < len(lines) or not known:
+    if len(known) < len(lines):
         raise _refusal(str(file), [d for d in lines if not isinstance(d, TypeLine)])
     if name is None:
         emit([asdict(line) for line in known]) if as_json else show_hierarchy(known)
@@ -137,7 +147,10 @@ def fmt(
     diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Format TOSCA documents in place: same meaning, same comments, the usual order and indentation."""
+    """Format TOSCA documents in place: same meaning, same comments, the usual order and indentation.
+
+    With - the document is read from the standard input and printed.
+    """
     results = [_format(file, write=not (check or diff), diff=diff, quiet=as_json) for file in files]
     if as_json:
         emit(results)
@@ -155,13 +168,17 @@ def _format(file: str, *, write: bool, diff: bool, quiet: bool) -> dict[str, Any
     try:
         before = _read(file)
         after = format_document(Path(file).name, before)
-        if before != after and write:
+        if file == "-" and write and not quiet:
+            sys.stdout.buffer.write(after)
+            return {**result, "changed": before != after}
+        if before != after and write and file != "-":
             replace_file(Path(file), after)
     except (OSError, FormatError) as error:
+        why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         if not quiet:
             _show(error.diagnostics if isinstance(error, FormatError) else ())
-            note(f"{file}: {error}")
-        return {**result, "error": str(error)}
+            note(f"{file}: {why}")
+        return {**result, "error": why}
     if before != after and not quiet:
         if diff:
             _print_diff(file, before, after)
@@ -173,6 +190,8 @@ def _format(file: str, *, write: bool, diff: bool, quiet: bool) -> dict[str, Any
 def _read(file: str) -> bytes:
     from isthmus.tosca.reading.compose import MAX_DOCUMENT
 
+    if file == "-":
+        return sys.stdin.buffer.read(MAX_DOCUMENT + 1)
     if Path(file).exists() and not Path(file).is_file():
         raise IsADirectoryError("a folder or a device, not a file")
     with Path(file).open("rb") as stream:
@@ -197,13 +216,13 @@ def package(
     as_json: Json = False,
 ) -> None:
     """Pack a template and all files that it reaches into a CSAR."""
-    from isthmus.cli.checking import judge
     from isthmus.cli.files import write_new_file
+    from isthmus.validation import judge
 
     if out.suffix.lower() not in (".csar", ".zip"):
         raise typer.BadParameter("OUT must end in .csar or .zip")
     bundle = _read_bundle(file, root, allow_import)
-    verdict = judge(file, bundle, {})
+    verdict = judge(bundle, {})
     if not verdict.valid:
         raise _refusal(file, verdict.diagnostics)
     archive = bundle.to_zip()

@@ -217,7 +217,7 @@ class Functions:
                 "operation-unknown",
                 f"{path[0]} has no operation {path[1]}.{operation}",
                 argument,
-                suggestion=near(operation, known),
+                suggestion=near(operation, known) if interface else near(str(path[1]), entity.interfaces),
             )
             return BROKEN
         own = path[0] in KEYWORDS

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from isthmus.topology import Call, Reference, Secret, Value, follow
-from isthmus.tosca.diagnostics import Problems, near
+from isthmus.tosca.diagnostics import Near, Problems, near
 from isthmus.tosca.expressions.values import BROKEN
 from isthmus.tosca.leniency import complain
 from isthmus.tosca.reading.documents import Node, text_of
@@ -151,11 +151,19 @@ class Lookup:
             value = follow(value, [step])
         return value
 
+    def _nearby(self, what: str, node: NodeTemplate, path: Path, known: Any) -> Near:
+        """What a path that leads nowhere may mean: the step that fails is the first, or the one after a capability."""
+        first = str(path[0])
+        capability = node.type.capabilities.get(first) if len(path) > 1 else None
+        if capability is None:
+            return near(first, [*known, *(node.type.capabilities if len(path) > 1 else ())])
+        return near(str(path[1]), capability.properties if what == "property" else capability.attributes)
+
     def unknown(self, code: str, node: NodeTemplate, path: Path, known: Any, at: Node) -> Secret:
         """Report that a node has no such property or attribute, unless the node itself was reported."""
         if node.name not in self.broken:
             name = ".".join(str(p) for p in path)
             what = code.removesuffix("-unknown")
             summary = f"{node.name!r} ({node.type.name}) has no {what} {name!r}"
-            self.problems.error(code, summary, at, suggestion=near(str(path[0]), known))
+            self.problems.error(code, summary, at, suggestion=self._nearby(what, node, path, known))
         return BROKEN

@@ -52,7 +52,7 @@ class Activities:
         if key == "set_state":
             return self._set_state(body)
         if key not in _KINDS:
-            known = tuple(ActivityKind)
+            known = [kind.value for kind in ActivityKind]
             summary = f"there is no activity {key!r}"
             self.problems.error("activity-unknown", summary, node.keys[key], suggestion=near(key, known))
             return None

@@ -21,6 +21,7 @@ _YAML = (".yaml", ".yml")
 _XML = (".tosca", ".xml", ".xsd")
 _VERSIONS = ("1.0", "1.1", "2.0")
 _META_VERSIONS = ("1.0", "1.1")
+_REQUIRED = ("Created-By", "Entry-Definitions")
 _MAX_META = 2**20
 _NAME, _SOURCE = "Name", "Isthmus-Source"
 _QUOTED = re.compile(r'"([^"]*)"|(\S+)')
@@ -72,10 +73,10 @@ def _from_meta(meta: str, files: Mapping[str, bytes], problems: Problems) -> Con
     head = blocks[0]
     start = Scalar(next(iter(head.values())).source, 0, "", True)
     version = _check_versions(head, start, problems)
-    required = ["Entry-Definitions"] if version == "2.0" else ["Created-By", "Entry-Definitions"]
-    for key in required:
+    main = _entry(head, start, files) if version == "2.0" else None
+    for key in () if main is not None else ("Entry-Definitions",) if version == "2.0" else _REQUIRED:
         _require(head, key, start, problems)
-    main = head.get("Entry-Definitions")
+    main = main or head.get("Entry-Definitions")
     if main is None or not _check_definitions(main, main.text, files, problems):
         return None
     others = []
@@ -84,6 +85,14 @@ def _from_meta(meta: str, files: Mapping[str, bytes], problems: Problems) -> Con
         named = [quoted or bare for quoted, bare in _QUOTED.findall(at.text)]
         others = [n for n in dict.fromkeys(named) if _check_definitions(at, n, files, problems)]
     return Contents(main.text, tuple(others), _read_sources(blocks[1:], files, problems))
+
+
+def _entry(head: Block, start: Scalar, files: Mapping[str, bytes]) -> Scalar | None:
+    """The one YAML file at the root where `TOSCA.meta` of a CSAR 2.0 does not name another (§17.1)."""
+    roots = _roots(files)
+    if "Entry-Definitions" in head or len(roots) != 1:
+        return None
+    return Scalar(start.source, start.mark, roots[0], True)
 
 
 def _check_versions(head: Block, start: Scalar, problems: Problems) -> str:
@@ -179,7 +188,7 @@ def _read_pair(source: Source, number: int, line: str, block: Block, problems: P
 
 
 def _from_root(files: Mapping[str, bytes], problems: Problems) -> Contents | None:
-    roots = [p for p in files if "/" not in p and p.lower().endswith(_YAML)]
+    roots = _roots(files)
     if len(roots) == 1:
         return Contents(roots[0])
     packed = [p for p in files if p.lower().endswith((".csar", ".zip"))]
@@ -191,6 +200,10 @@ def _from_root(files: Mapping[str, bytes], problems: Problems) -> Contents | Non
         suggestion=suggestion,
     )
     return None
+
+
+def _roots(files: Mapping[str, bytes]) -> list[str]:
+    return [p for p in files if "/" not in p and p.lower().endswith(_YAML)]
 
 
 def check_nameless(main: str, data: bytes, problems: Problems) -> None:

@@ -18,6 +18,18 @@ from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import KINDS, Types, normative_types
 
 
+def _seeing(head: str) -> Bundle:
+    return Bundle("-", {"-": f"tosca_definitions_version: {head}\n".encode()})
+
+
+PROFILES: Mapping[str, Bundle | None] = {
+    "simple": None,
+    "simple-2.0": _seeing("tosca_2_0\nimports: [ { profile: 'org.oasis-open.simple:2.0' } ]"),
+    "nfv": _seeing("tosca_simple_profile_for_nfv_1_0_0"),
+}
+"""What to look into for the types of a profile that comes with the language: templates that see nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class TypeLine:
     """A type in a list. ``file`` is where it is defined; that of a normative one begins with `profiles/`."""

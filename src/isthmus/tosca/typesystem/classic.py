@@ -32,6 +32,10 @@ def check_classic_definitions(found: TypeDef, converter: Converter) -> None:
     if found.kind == "interface":
         _check_interface(found)
         return
+    rootless = found.kind == "data" and found.node.get("derived_from") is None and not found.properties
+    if rootless and found.document.normative:
+        summary = f"the data type {found.name!r} has neither a parent nor properties"
+        complain("stray-keys", "shape", summary, found.at, found.types.problems)
     for definitions in (found.properties, found.attributes):
         check_values({n: d for n, d in definitions.items() if d.at.source is found.node.source}, converter)
     if found.kind == "node":

@@ -164,6 +164,8 @@ def _operand(node: Node, base: str) -> Any:
     """An operand under the primitive type of the value; other shapes (lists, maps) as they stand."""
     if isinstance(node, Scalar) and base in PRIMITIVES and base not in ("list", "map", "range", "null"):
         return parse(base, node.text)
+    if base in PRIMITIVES and base not in ("list", "map", "range", "null"):
+        raise ValueError(f"a value of type {base} is wanted")
     return plain(node)
 
 

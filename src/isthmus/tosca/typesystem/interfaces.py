@@ -132,9 +132,19 @@ def _modern(
     return replace(
         new,
         inputs={**new.inputs, **old.inputs},
-        operations={**new.operations, **old.operations},
-        notifications={**new.notifications, **old.notifications},
+        operations=_kept(new.operations, old.operations),
+        notifications=_kept(new.notifications, old.notifications),
     )
+
+
+def _kept(new: Mapping[str, OperationSpec], old: Mapping[str, OperationSpec]) -> dict[str, OperationSpec]:
+    """The operations of a derived interface type, with what was said of those of its parent."""
+    merged = dict(new)
+    for name, spec in old.items():
+        under = new.get(name, spec)
+        inputs, outputs = {**under.inputs, **spec.inputs}, {**under.outputs, **spec.outputs}
+        merged[name] = replace(spec, inputs=inputs, outputs=outputs)
+    return merged
 
 
 def declared_interface(name: str, found: TypeDef, document: Document, types: Types) -> Interface:

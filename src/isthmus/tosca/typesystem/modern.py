@@ -25,7 +25,6 @@ _VALID = {
         "valid_source_node_types": "node",
     },
     "capability": {"valid_source_node_types": "node", "valid_relationship_types": "relationship"},
-    "group": {"members": "node"},
 }
 """Keys that list types, by the kind of type that has them, with the kind that they list."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.tosca.diagnostics import near
 from isthmus.tosca.reading.documents import Map, Node, Scalar, scalar_value, text_of
+from isthmus.tosca.typesystem.scalars import MODERN_PRIMITIVES
 
 if TYPE_CHECKING:
     from isthmus.tosca.typesystem.typedefs import TypeDef
@@ -138,10 +139,11 @@ class _Reader:
         name = text_of(node)
         if name in ("integer", "float"):
             return name == "integer"
-        data = self.found.types.resolve("data", node, self.found.document)
-        if data is None:
+        built_in = name in MODERN_PRIMITIVES
+        data = self.found.types.resolve("data", node, self.found.document) if not built_in else None
+        if data is None and not built_in:
             return None
-        if data.primitive not in ("integer", "float"):
+        if data is None or data.primitive not in ("integer", "float"):
             self._error("value-type", f"{name!r} is neither an integer nor a float", node)
             return None
         return data.primitive == "integer"
