@@ -59,6 +59,10 @@ EXCEPTIONS: Mapping[str, tuple[str, str]] = {
     "puccini-examples/2.0/future/_tosca_2_0.yaml": ("has 'constraints', which 2.0 does not know", "2.0 §9.4"),
     "puccini-examples/2.0/namespaces.yaml": ("defines a profile and has a service template", "2.0 §6.7.1"),
     "puccini-examples/2.0/policies-and-groups.yaml": ("calls '$match'; the function is '$matches'", "2.0 §10.2.2.2.7"),
+    "puccini-examples/2.0/substitution-mapping-client.yaml": (
+        "has the directive 'substitutable' of TOSCA 1.2; here it is 'substitute'",
+        "2.0 §7.2",
+    ),
     "puccini-examples/2.0/substitution-mapping.yaml": (
         "maps an operation that the node type's interface does not have",
         "2.0 §15.6",

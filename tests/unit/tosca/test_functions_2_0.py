@@ -190,7 +190,11 @@ def test_what_is_known_is_worked_out(kind, call, result, loaded):
 LATER = [
     ("string", "{ $get_attribute: [ first, address ] }", Reference("first", "address")),
     ("string", "{ $get_attribute: [ many, 1, address ] }", Reference("many", "address", (1,))),
-    ("float", "{ $get_attribute: [ SELF, RELATIONSHIP, base, 1, TARGET, load ] }", Reference("second", "load", own=True)),
+    (
+        "float",
+        "{ $get_attribute: [ SELF, RELATIONSHIP, base, 1, TARGET, load ] }",
+        Reference("second", "load", own=True),
+    ),
     ("Size", "{ $get_attribute: [ first, CAPABILITY, room, used ] }", Reference("first", "room", ("used",))),
     ("string", "{ $get_attribute: [ first, name ] }", "first"),
     (

@@ -38,6 +38,10 @@ CHAIN = "".join(
     for i in range(500)
 )
 NAMED = "{{ type: Database, properties: {{ name: {{ concat: [ {{ get_property: [ p{0}, name ] }}{1} ] }} }} }}\n"
+TREE = "".join(
+    f"  d{i}: {{ properties: {{ a: {{ type: d{i + 1}, default: {{}} }}, b: {{ type: d{i + 1}, default: {{}} }} }} }}\n"
+    for i in range(60)
+)
 START = "topology_template:\n  node_templates:\n"
 TYPE_CHAIN = "node_types:\n" + "".join(f"  t{i}: {{ derived_from: t{i + 1} }}\n" for i in range(500))
 
@@ -101,6 +105,19 @@ CASES = {
         "topology_template: { inputs: { x: { type: A, default: {} } } }\n",
         "value-depth",
     ),
+    "data types whose defaults double": (
+        "data_types:\n" + TREE + "  d60: { properties: { z: { type: string, default: q } } }\n"
+        "topology_template: { inputs: { x: { type: d0, default: {} } } }\n",
+        "too-large",
+    ),
+    "a list that every node brings": (
+        START
+        + "    a: { type: Compute, properties: { x: ["
+        + "a," * 3000
+        + "] } }\n"
+        + "".join(f"    a{i}: {{ copy: a }}\n" for i in range(3000)),
+        "too-large",
+    ),
     "a thousand unknown types": (
         START + "".join(f"    m{i}: {{ type: tosca.nodes.Compute{i} }}\n" for i in range(1000)),
         "type-unknown",
@@ -161,6 +178,40 @@ def test_inputs_nested_without_end_are_refused():
         deep = [deep]
     text = "topology_template: { inputs: { x: { type: list } }, outputs: { y: { value: { get_input: x } } } }\n"
     assert "value-depth" in codes(text, x=deep)
+
+
+def test_namespaces_that_multiply_are_not_followed():
+    text = "tosca_definitions_version: tosca_2_0\nimports:\n"
+    text += "".join(f"  - {{ url: {{}}, namespace: n{i} }}\n" for i in range(30))
+    call = "service_template: { node_templates: {}, outputs: { x: { value: { $nowhere: [] } } } }\n"
+    assert "function-unknown" in codes(
+        (text.replace("{}", "u.yaml") + call).encode(), {"u.yaml": text.replace("{}", "t.yaml").encode()}
+    )
+
+
+def test_a_name_is_looked_for_once_among_documents_that_all_import_one_another():
+    every = ", ".join(f"d{i}.yaml" for i in range(100))
+    files = {
+        f"d{i}.yaml": f"{HEAD}imports: [ {every} ]\nnode_types: {{ t{i}: {{ derived_from: nope }} }}\n".encode()
+        for i in range(100)
+    }
+    assert codes("imports: [ d0.yaml ]\n", files) == {"type-unknown"}
+
+
+def test_inputs_of_thousands_of_digits_are_refused():
+    text = (
+        "topology_template: {{ inputs: {{ x: {{ type: {} }} }}, outputs: {{ y: {{ value: {{ get_input: x }} }} }} }}\n"
+    )
+    for kind in ("integer", "float", "string", "scalar-unit.size", "list", "map", "range", "boolean"):
+        assert "value-type" in codes(text.format(kind), x=10**6000)
+    assert "value-type" in codes(text.format("list"), x=[10**6000])
+
+
+def test_what_is_too_much_work_is_told_with_a_place():
+    text, _ = CASES["data types whose defaults double"]
+    bundle = Bundle("t.yaml", {"t.yaml": (HEAD + text).encode()})
+    [found] = [d for d in load(bundle).diagnostics if d.code == "too-large"]
+    assert (found.position.file, found.position.line) == ("t.yaml", 1)
 
 
 def test_secrets_of_the_machine_cannot_be_named():
