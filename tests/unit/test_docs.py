@@ -75,7 +75,7 @@ def unknown(words: Sequence[str]) -> list[str]:
     """What of a call the command line would not know."""
     command, known, wrong, named = CLI, options(CLI), [], False
     for word in words:
-        if word.startswith("-"):
+        if word.startswith("-") and word != "-":
             if word.partition("=")[0] not in known:
                 wrong.append(word)
         elif not named and word in getattr(command, "commands", {}):

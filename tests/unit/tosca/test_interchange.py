@@ -223,12 +223,12 @@ class _Either:
 
 
 def test_fields_that_later_versions_may_have_are_carried_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    from isthmus.tosca.tools import interchange
+    from isthmus.tosca.tools import interchange, json_reader
     from isthmus.tosca.tools.shapes import Record
 
     for value in (_Either(_One(2)), _Either(_Two(("y", 2)), (("n", {"$x": Secret("s")}),)), _Either(None)):
         written = json.loads(json.dumps(interchange._write(Record(_Either), value, 1)))
-        assert interchange._read(Record(_Either), written, interchange._Place("")) == value
+        assert json_reader.read(Record(_Either), written, json_reader.Place("")) == value
 
 
 def test_a_field_that_has_no_json_form_is_told_to_its_author() -> None:

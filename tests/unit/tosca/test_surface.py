@@ -8,8 +8,11 @@ import isthmus.tosca
 
 def test_the_surface_is_guarded():
     assert isthmus.tosca.__all__ == [
-        "CODES", "Bundle", "BundleError", "Diagnostic", "Field", "Form", "Loaded", "Severity", "form", "load",
+        "CODES", "LENIENCIES", "Bundle", "BundleError", "Diagnostic", "Field", "Form", "ImportRefused", "Importer",
+        "InterchangeError", "Loaded", "Severity", "WebImporter", "dumps", "form", "inputs_schema", "load", "loads",
     ]  # fmt: skip
+    assert all(hasattr(isthmus.tosca, name) for name in isthmus.tosca.__all__)
+    assert not hasattr(isthmus.tosca, "nothing")
 
 
 def test_the_language_brings_in_nothing_else_of_ours():

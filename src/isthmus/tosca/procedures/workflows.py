@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from graphlib import CycleError, TopologicalSorter
 
 from isthmus.topology import Call, Parameter, Precondition, Step, Workflow
+from isthmus.tosca.circles import find_circle, show_circle
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.grammar import check_keys, entries_at, list_at, map_at
 from isthmus.tosca.procedures.activities import Activities
@@ -195,9 +195,9 @@ class Workflows:
                     if text_of(written) not in section.entries:
                         summary, known = f"there is no step {text_of(written)!r}", section.entries
                         self.problems.error("step-unknown", summary, written, suggestion=near(text_of(written), known))
-        circle = _circle(graph)
+        circle = find_circle(graph)
         if circle:
-            summary = f"steps follow one another in a circle: {' → '.join(circle[:20])}"
+            summary = f"steps follow one another in a circle: {show_circle(circle)}"
             # Nothing forbids it: a step may be tried again until it works.
             self.problems.warn("workflow-cycle", summary, section.keys.get(circle[0], section))
 
@@ -206,20 +206,8 @@ class Workflows:
     def _check_inlined(self) -> None:
         """A workflow that inlines itself has no end. OASIS publishes one for TOSCA 2.0, so there it is a warning."""
         inlined = {k: v for k, v in self.activities.inlined.items() if k}
-        circle = _circle({name: list(others) for name, others in inlined.items()})
+        circle = find_circle({name: list(others) for name, others in inlined.items()})
         if circle:
             at = inlined[circle[0]][circle[1]]
             report = self.problems.warn if at.source.version == 2 else self.problems.error
-            report("workflow-cycle", f"workflows inline one another in a circle: {' → '.join(circle[:20])}", at)
-
-
-def _circle(graph: Mapping[str, list[str]]) -> list[str]:
-    """Names that follow one another in a circle, the first again at the end; nothing when there is none."""
-    for name, others in graph.items():
-        if name in others:
-            return [name, name]
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as e:
-        return list(reversed(e.args[1]))
-    return []
+            report("workflow-cycle", f"workflows inline one another in a circle: {show_circle(circle)}", at)

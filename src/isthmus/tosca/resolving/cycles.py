@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Mapping
 
+from isthmus.tosca.circles import find_circle, show_circle
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.resolving.templates import NodeTemplate
 
 
 def check_cycles(nodes: Mapping[str, NodeTemplate], problems: Problems) -> None:
     """A host cannot be hosted by what it hosts; of other circles no one can say what is to be made first."""
-    found = _circle({n.name: {r.target.name for r in n.relations} for n in nodes.values()})
+    found = find_circle({n.name: {r.target.name for r in n.relations} for n in nodes.values()})
     if not found:
         return
-    hosts = _circle({n.name: {r.target.name for r in n.relations if r.hosts} for n in nodes.values()})
+    hosts = find_circle({n.name: {r.target.name for r in n.relations if r.hosts} for n in nodes.values()})
     if hosts:
-        summary = f"nodes are hosted by one another in a circle: {_shown(hosts)}"
+        summary = f"nodes are hosted by one another in a circle: {show_circle(hosts)}"
         problems.error("requirement-cycle", summary, nodes[hosts[0]].at)
     else:
-        summary = f"nodes require one another in a circle, so that none can be made first: {_shown(found)}"
+        summary = f"nodes require one another in a circle, so that none can be made first: {show_circle(found)}"
         problems.refuse("requirement-cycle", summary, nodes[found[0]].at)
 
 
@@ -36,18 +36,3 @@ def leads_to(start: NodeTemplate, goal: NodeTemplate, problems: Problems, *, hos
                 seen.add(relation.target.name)
                 stack.append(relation.target)
     return False
-
-
-def _circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
-    for name, targets in graph.items():
-        if name in targets:
-            return [name, name]
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as e:
-        return list(e.args[1])
-    return []
-
-
-def _shown(names: list[str]) -> str:
-    return " → ".join(reversed(names[:20]))
