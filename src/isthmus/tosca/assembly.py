@@ -27,7 +27,8 @@ from isthmus.tosca.resolving.operations import Operations
 from isthmus.tosca.resolving.requirement_definitions import check_requirement_definitions
 from isthmus.tosca.resolving.substitution import read_substitution
 from isthmus.tosca.resolving.templates import NodeTemplate, Scope
-from isthmus.tosca.typesystem.definitions import parse_property, parse_schema
+from isthmus.tosca.typesystem.definitions import parse_property
+from isthmus.tosca.typesystem.schemas import parse_schema
 from isthmus.tosca.typesystem.types import Types
 
 

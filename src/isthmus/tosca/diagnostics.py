@@ -14,7 +14,7 @@ from isthmus.topology import Position
 MAX_DIAGNOSTICS = 200
 """Errors, and warnings, that are kept: more help nobody, and a hostile template could make millions."""
 
-MIN_WORK, MAX_WORK, WORK_PER_NODE = 2_000_000, 5_000_000, 40
+MIN_WORK, MAX_WORK, WORK_PER_NODE = 3_000_000, 5_000_000, 40
 """Steps that one load may take, the more the larger its documents are; a step takes half a microsecond or so."""
 
 _SUMMARY = 300

@@ -17,7 +17,8 @@ from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, metadata_of,
 from isthmus.tosca.resolving.inputs import asks_for_value, parse_inputs
 from isthmus.tosca.resolving.templates import Scope
 from isthmus.tosca.typesystem.constraints import Constraint
-from isthmus.tosca.typesystem.definitions import PropertyDef, Schema
+from isthmus.tosca.typesystem.definitions import PropertyDef
+from isthmus.tosca.typesystem.schemas import Schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from isthmus.tosca.grammar import check_keys
 from isthmus.tosca.reading.documents import FALSE, TRUE, Map, Node, Scalar, Seq, text_of
-from isthmus.tosca.typesystem.definitions import Schema, parse_schema
 from isthmus.tosca.typesystem.implementations import check_implementation
+from isthmus.tosca.typesystem.schemas import Schema, parse_schema
 
 if TYPE_CHECKING:
     from isthmus.tosca.reading.imports import Document

@@ -14,7 +14,7 @@ from isthmus.tosca.expressions.operators import Expressions
 from isthmus.tosca.expressions.syntax import FunctionCall, call_of
 from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.resolving.templates import Scope
-from isthmus.tosca.typesystem.definitions import Schema
+from isthmus.tosca.typesystem.schemas import Schema
 from isthmus.tosca.typesystem.typed import Typed, dig, fits
 
 QUERIES = (

@@ -12,7 +12,7 @@ from isthmus.tosca.expressions.values import BROKEN
 from isthmus.tosca.leniency import complain
 from isthmus.tosca.reading.documents import Node, text_of
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Values
-from isthmus.tosca.typesystem.definitions import Schema
+from isthmus.tosca.typesystem.schemas import Schema
 from isthmus.tosca.typesystem.typed import dig
 
 Path = tuple[str | int, ...]

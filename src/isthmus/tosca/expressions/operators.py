@@ -17,7 +17,7 @@ from isthmus.tosca.expressions.syntax import FunctionCall, call_of
 from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.reading.documents import Node, Scalar, Seq
 from isthmus.tosca.resolving.templates import Scope
-from isthmus.tosca.typesystem.definitions import ANY, Schema
+from isthmus.tosca.typesystem.schemas import ANY, Schema
 from isthmus.tosca.typesystem.typed import (
     BOOLEAN,
     FLOAT,

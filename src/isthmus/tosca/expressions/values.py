@@ -12,8 +12,9 @@ from isthmus.tosca.diagnostics import Problems, near, nearest
 from isthmus.tosca.expressions.syntax import FunctionCall, call_of, check_keys_of_data, key_call, unescape
 from isthmus.tosca.leniency import allows, complain
 from isthmus.tosca.reading.documents import FLOAT, Map, Node, Scalar, Seq, is_text, scalar_value, text_of
-from isthmus.tosca.typesystem.definitions import ANY, PropertyDef, Schema
+from isthmus.tosca.typesystem.definitions import PropertyDef
 from isthmus.tosca.typesystem.scalars import UNITS, adopt, parse, read
+from isthmus.tosca.typesystem.schemas import ANY, Schema
 from isthmus.tosca.typesystem.typed import Typed, fits
 from isthmus.tosca.typesystem.typed import is_later as is_later
 

@@ -16,7 +16,7 @@ from isthmus.tosca.procedures.targets import Target
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, scalar_value
 from isthmus.tosca.resolving.templates import Scope
 from isthmus.tosca.typesystem.constraints import Constraint, parse_constraints
-from isthmus.tosca.typesystem.definitions import ANY, Schema
+from isthmus.tosca.typesystem.schemas import ANY, Schema
 from isthmus.tosca.typesystem.typed import BOOLEAN
 
 _DIRECT = ("equal", "greater_than", "greater_or_equal", "less_than", "less_or_equal", "valid_values")

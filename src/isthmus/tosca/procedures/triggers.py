@@ -18,8 +18,8 @@ from isthmus.tosca.procedures.targets import Target, Targets
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, plain, scalar_value, text_of
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.templates import Scope, Values
-from isthmus.tosca.typesystem.definitions import Schema
 from isthmus.tosca.typesystem.scalars import comparable, parse
+from isthmus.tosca.typesystem.schemas import Schema
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, text_of
 from isthmus.tosca.resolving.templates import Scope
-from isthmus.tosca.typesystem.definitions import ANY, PropertyDef, Schema
+from isthmus.tosca.typesystem.definitions import PropertyDef
+from isthmus.tosca.typesystem.schemas import ANY, Schema
 
 _LEVELS = 16
 """How deep the types of lists and maps are compared."""

@@ -16,7 +16,7 @@ from isthmus.tosca.resolving.directives import read_scopes
 from isthmus.tosca.resolving.filters import check_filter
 from isthmus.tosca.resolving.multiplicity import index_of, read_count
 from isthmus.tosca.resolving.templates import NodeTemplate, Scope
-from isthmus.tosca.typesystem.definitions import RequirementDef
+from isthmus.tosca.typesystem.requirement_defs import RequirementDef
 from isthmus.tosca.typesystem.typed import BOOLEAN
 from isthmus.tosca.typesystem.types import Types
 

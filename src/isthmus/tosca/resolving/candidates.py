@@ -7,7 +7,7 @@ from functools import cached_property
 
 from isthmus.tosca.diagnostics import Problems
 from isthmus.tosca.resolving.templates import NodeTemplate
-from isthmus.tosca.typesystem.definitions import CapabilityDef
+from isthmus.tosca.typesystem.capabilities import CapabilityDef
 from isthmus.tosca.typesystem.typedefs import TypeDef
 
 

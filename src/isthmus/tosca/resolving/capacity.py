@@ -11,8 +11,9 @@ from isthmus.tosca.expressions.values import is_later
 from isthmus.tosca.reading.documents import Map, Node, Seq, text_of
 from isthmus.tosca.resolving.assignments import Assignment
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope
-from isthmus.tosca.typesystem.definitions import PropertyDef, Schema
+from isthmus.tosca.typesystem.definitions import PropertyDef
 from isthmus.tosca.typesystem.scalars import comparable
+from isthmus.tosca.typesystem.schemas import Schema
 
 _NUMBERS = ("integer", "float", "scalar")
 _SLACK = 1e-9

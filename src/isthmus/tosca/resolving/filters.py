@@ -24,7 +24,7 @@ from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 
 _KEYS = ("properties", "capabilities")
-_JUDGE = 20
+_JUDGE = 10
 """Steps of work that asking a filter of one node means, beside those of its values."""
 
 

@@ -11,7 +11,7 @@ from isthmus.tosca.expressions.functions import Functions
 from isthmus.tosca.reading.documents import FALSE, Map, Node, Scalar, Seq, text_of
 from isthmus.tosca.resolving.mapping_keys import parse_key
 from isthmus.tosca.resolving.templates import NodeTemplate
-from isthmus.tosca.typesystem.definitions import RequirementDef
+from isthmus.tosca.typesystem.requirement_defs import RequirementDef
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 

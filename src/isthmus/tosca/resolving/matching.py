@@ -17,7 +17,7 @@ from isthmus.tosca.resolving.assignments import Assignment
 from isthmus.tosca.resolving.directives import is_external, read_scopes
 from isthmus.tosca.resolving.relationships import Link
 from isthmus.tosca.resolving.templates import NodeTemplate
-from isthmus.tosca.typesystem.definitions import CapabilityDef
+from isthmus.tosca.typesystem.capabilities import CapabilityDef
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 

@@ -15,7 +15,7 @@ from isthmus.tosca.expressions.values import is_later
 from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, walk
 from isthmus.tosca.resolving.scaling import MAX_INSTANCES, scaling_of
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope
-from isthmus.tosca.typesystem.definitions import Schema
+from isthmus.tosca.typesystem.schemas import Schema
 
 _INTEGER = Schema("integer", "integer")
 

@@ -14,9 +14,10 @@ from isthmus.tosca.reading.documents import Map, Node, Scalar, text_of, walk
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.assignments import Assignment
 from isthmus.tosca.resolving.templates import NodeTemplate, Relation, Scope, Values
-from isthmus.tosca.typesystem.definitions import PropertyDef, RequirementDef, parse_property, with_reflected
+from isthmus.tosca.typesystem.definitions import PropertyDef, parse_property, with_reflected
 from isthmus.tosca.typesystem.interfaces import Interface, overlay_interfaces
 from isthmus.tosca.typesystem.parameters import Place
+from isthmus.tosca.typesystem.requirement_defs import RequirementDef
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types, normative_types
 

@@ -14,10 +14,11 @@ from isthmus.tosca.grammar import map_at
 from isthmus.tosca.reading.documents import Map, Node, text_of
 from isthmus.tosca.resolving.filters import check_filter
 from isthmus.tosca.resolving.interface_checks import InterfaceChecks
-from isthmus.tosca.typesystem.definitions import PropertyDef, RequirementDef, parse_property
+from isthmus.tosca.typesystem.definitions import PropertyDef, parse_property
 from isthmus.tosca.typesystem.interfaces import overlay_interfaces
 from isthmus.tosca.typesystem.modern import check_values
 from isthmus.tosca.typesystem.parameters import Place
+from isthmus.tosca.typesystem.requirement_defs import RequirementDef
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types
 

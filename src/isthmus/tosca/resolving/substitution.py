@@ -18,7 +18,8 @@ from isthmus.tosca.resolving.filters import check_filter, check_filter_names
 from isthmus.tosca.resolving.mapped_requirements import RequirementMappings
 from isthmus.tosca.resolving.mapping_keys import mapping_of, names_of, parse_key
 from isthmus.tosca.resolving.templates import SELECT, NodeTemplate, Scope, Values
-from isthmus.tosca.typesystem.definitions import PropertyDef, Schema, parse_schema
+from isthmus.tosca.typesystem.definitions import PropertyDef
+from isthmus.tosca.typesystem.schemas import Schema, parse_schema
 from isthmus.tosca.typesystem.typed import BOOLEAN, fits, primitive
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import Types

@@ -14,8 +14,9 @@ from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.expressions.values import BROKEN, Converter
 from isthmus.tosca.leniency import complain
 from isthmus.tosca.reading.documents import Map, Node, Scalar
-from isthmus.tosca.typesystem.definitions import PropertyDef, RequirementDef
+from isthmus.tosca.typesystem.definitions import PropertyDef
 from isthmus.tosca.typesystem.interfaces import Interface
+from isthmus.tosca.typesystem.requirement_defs import RequirementDef
 
 if TYPE_CHECKING:
     from isthmus.tosca.reading.imports import Document

@@ -12,7 +12,8 @@ from isthmus.tosca.form import Field, Form, form
 from isthmus.tosca.load import open_template
 from isthmus.tosca.reading.documents import plain, text_of
 from isthmus.tosca.resolving.inputs import parse_inputs
-from isthmus.tosca.typesystem.definitions import PropertyDef, Schema
+from isthmus.tosca.typesystem.definitions import PropertyDef
+from isthmus.tosca.typesystem.schemas import Schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 NOTES = "x-tosca"

@@ -12,8 +12,11 @@ from isthmus.tosca.diagnostics import Diagnostic, Exhausted, Problems
 from isthmus.tosca.load import open_template
 from isthmus.tosca.reading.documents import Map, Node, Scalar, plain, text_of
 from isthmus.tosca.reading.imports import Document
-from isthmus.tosca.typesystem.definitions import CapabilityDef, PropertyDef, RequirementDef, Schema
+from isthmus.tosca.typesystem.capabilities import CapabilityDef
+from isthmus.tosca.typesystem.definitions import PropertyDef
 from isthmus.tosca.typesystem.interfaces import Interface, OperationSpec
+from isthmus.tosca.typesystem.requirement_defs import RequirementDef
+from isthmus.tosca.typesystem.schemas import Schema
 from isthmus.tosca.typesystem.typedefs import TypeDef
 from isthmus.tosca.typesystem.types import KINDS, Types, normative_types
 

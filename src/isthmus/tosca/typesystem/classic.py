@@ -8,7 +8,8 @@ from isthmus.tosca.diagnostics import near
 from isthmus.tosca.grammar import allowed_keys, check_keys, entries_at
 from isthmus.tosca.leniency import allows, complain, is_galaxy
 from isthmus.tosca.reading.documents import Map, Node, Seq, text_of
-from isthmus.tosca.typesystem.definitions import parse_property, type_list
+from isthmus.tosca.typesystem.capabilities import type_list
+from isthmus.tosca.typesystem.definitions import parse_property
 from isthmus.tosca.typesystem.modern import check_values
 from isthmus.tosca.typesystem.typedefs import artifact_entries
 

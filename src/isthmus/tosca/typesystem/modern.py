@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.tosca.grammar import check_keys, entries_at
 from isthmus.tosca.reading.documents import Map, text_of
-from isthmus.tosca.typesystem.definitions import check_narrower
+from isthmus.tosca.typesystem.capabilities import check_narrower
 from isthmus.tosca.typesystem.scalars import MODERN_PRIMITIVES
 from isthmus.tosca.typesystem.units import KEYS as SCALAR_KEYS
 from isthmus.tosca.typesystem.units import check_scalar_refinement

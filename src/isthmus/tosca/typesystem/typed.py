@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from isthmus.topology import Call, Reference, Secret, Value
-from isthmus.tosca.typesystem.definitions import ANY, Schema
+from isthmus.tosca.typesystem.schemas import ANY, Schema
 
 NUMBERS = ("integer", "float")
 MAX_LEVELS = 16

@@ -13,22 +13,13 @@ from typing import TYPE_CHECKING
 from isthmus.tosca import profiles
 from isthmus.tosca.grammar import entries_at, list_at
 from isthmus.tosca.reading.documents import Map, Node, Seq, text_of
+from isthmus.tosca.typesystem.capabilities import CapabilityDef, parse_capability, type_list
 from isthmus.tosca.typesystem.constraints import Constraint, parse_constraints
-from isthmus.tosca.typesystem.definitions import (
-    CapabilityDef,
-    PropertyDef,
-    RequirementDef,
-    Schema,
-    check_key,
-    check_schema,
-    parse_capability,
-    parse_inner,
-    parse_property,
-    parse_requirement,
-    type_list,
-)
+from isthmus.tosca.typesystem.definitions import PropertyDef, parse_property
 from isthmus.tosca.typesystem.interfaces import Interface, overlay_interfaces
+from isthmus.tosca.typesystem.requirement_defs import RequirementDef, parse_requirement
 from isthmus.tosca.typesystem.scalars import primitives
+from isthmus.tosca.typesystem.schemas import Schema, check_key, check_schema, parse_inner
 from isthmus.tosca.typesystem.units import ScalarType, scalar_type
 from isthmus.tosca.typesystem.validation import Validation, parse_validation
 

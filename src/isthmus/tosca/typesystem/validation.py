@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from isthmus.tosca.expressions.statics import Statics
     from isthmus.tosca.expressions.values import Converter
     from isthmus.tosca.resolving.templates import Scope
-    from isthmus.tosca.typesystem.definitions import Schema
+    from isthmus.tosca.typesystem.schemas import Schema
     from isthmus.tosca.typesystem.types import Types
 
 
