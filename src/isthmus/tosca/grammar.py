@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.leniency import allows, complain
-from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, is_text, scalar_value, text_of
+from isthmus.tosca.reading.documents import Map, Node, Scalar, Seq, is_text, text_of
 from isthmus.tosca.typesystem.scalars import is_version
 
 _TYPE = "derived_from version metadata description"
@@ -172,12 +172,6 @@ SHAPES: dict[str, dict[str, str]] = {
     }.items()
 }
 """TOSCA 2.0: what stands under each key of each place; `!` marks keys that must be there."""
-
-
-def is_count(node: Node | None) -> bool:
-    """Whether a node is a number from 0."""
-    value = scalar_value(node) if isinstance(node, Scalar) else None
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_texts(node: Node) -> bool:

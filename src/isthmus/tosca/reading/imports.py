@@ -97,6 +97,9 @@ class _Reader:
             self.problems.error("shape", f"{file} is not a map of TOSCA keys", root)
             return None
         self.problems.expect(root, root.size)
+        metadata = root.get("metadata")
+        if isinstance(metadata, Map) and metadata.get("tabs") is not None:  # a mark, however it is written
+            self.problems.marked.add(file)
         if root.source.version == 2:
             self.problems.marked.discard(file)
         document = Document(file, root)
