@@ -16,10 +16,11 @@ demo: engine  ## a Slurm cluster from a TOSCA template on this machine, and a pa
 
 test: engine  ## every test that needs no engine which takes minutes to build
 	@scripts/test-tools
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 tests/unit
+	@$(PY) -m pytest --ignore=tests/unit
 
 test-unit: install  ## tests of the pure parts, without network or engines
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m pytest -n 2 tests/unit
 
 check: install  ## format, lint, types, layers
 	@.venv/bin/ruff format --check --quiet . || { echo "run: .venv/bin/ruff format ."; exit 1; }
