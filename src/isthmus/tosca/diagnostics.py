@@ -179,6 +179,9 @@ class Located(Protocol):
     def excerpt(self) -> str: ...
 
 
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+
 class Problems:
     """Collects diagnostics while a template is read; says each only once."""
 
@@ -221,8 +224,9 @@ class Problems:
         position = at.position if at is not None else None
         summary = summary if len(summary) <= _SUMMARY else f"{summary[:_SUMMARY]}…"
         key = (code, summary, position)
-        if key in self._found:
-            return
+        before = self._found.get(key)
+        if before is not None and _RANK[before.severity] <= _RANK[severity]:
+            return  # said already, and no less
         if self._kept[severity] >= MAX_DIAGNOSTICS:
             self._dropped += 1
             return
@@ -272,8 +276,7 @@ class Problems:
 
     def list(self) -> tuple[Diagnostic, ...]:
         """The worst first, each kind in the order in which it was found."""
-        order = list(Severity)
-        found = sorted(self._found.values(), key=lambda d: order.index(d.severity))
+        found = sorted(self._found.values(), key=lambda d: _RANK[d.severity])
         if self._dropped:
             severity = Severity.ERROR if self.failed else Severity.WARNING
             found.append(Diagnostic(severity, "too-large", f"and {self._dropped} more of these"))

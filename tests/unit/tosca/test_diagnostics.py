@@ -5,6 +5,7 @@ from pathlib import Path
 
 from isthmus.topology import Position
 from isthmus.tosca import CODES, Diagnostic, Severity
+from isthmus.tosca.diagnostics import Problems
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,3 +54,11 @@ def test_every_code_is_used_and_every_code_used_is_in_the_table():
     reported = set(re.findall(r'(?:\.error|\.warn|_refusal|\.refuse)\(\s*"([a-z-]+)"', sources))
     reported |= set(re.findall(r'complain\(\s*"[a-z-]+",\s*"([a-z-]+)"', sources))
     assert reported <= CODES.keys()
+
+
+def test_what_was_a_warning_and_is_an_error_too_is_told_as_the_error():
+    problems = Problems()
+    problems.warn("shape", "the same")
+    problems.error("shape", "the same")
+    problems.warn("shape", "the same")
+    assert [d.severity for d in problems.list()] == ["error"]
