@@ -71,8 +71,9 @@ release() {
   mv -T "$claim" "$stage"
 }
 
-IFS= read -r name || :
-IFS= read -r value || :
+# Whoever only wants to be shown something sends nothing, not even an end.
+[ "$1" = show ] || IFS= read -r name
+case $1 in claim | key) IFS= read -r value ;; esac
 if [ "$1" = claim ]; then mkdir -p "$base"; fi
 # One at a time, once all is read: what a verb sees of the claim is still so when it acts on it, and none is seen half gone.
 if [ -d "$base" ]; then
