@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -202,7 +203,8 @@ def test_ctrl_c_leaves_the_work_to_the_server(make_home: Callable[..., Home]) ->
     home = make_home(latency=0.5)
     with home.popen("deploy", str(home.template), "--name", "one", start_new_session=True) as deploy:
         assert deploy.stdout is not None
-        while "create machine" not in deploy.stdout.readline():
+        # An event has its time before it; the plan, which is shown before anything is asked for, has not.
+        while not re.match(r"[0-9:]{8} create machine", deploy.stdout.readline()):
             pass
         os.killpg(deploy.pid, signal.SIGINT)
         _, err = deploy.communicate(timeout=90)
