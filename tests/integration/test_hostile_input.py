@@ -133,7 +133,7 @@ def _unharmed(server: Server) -> Iterator[None]:
 def refused(answer: httpx.Response, code: str, names: str) -> None:
     assert answer.status_code == 422, answer.text[:2000]
     problem = answer.json()
-    said = [d for d in problem["diagnostics"] if d["severity"] == "error"]
+    said = [d for d in problem["diagnostics"] if d["severity"] in ("error", "refusal")]
     assert code in {d["code"] for d in said}, said
     assert any(names in f"{d['summary']} {d['detail']} {d['excerpt']}" for d in said), said
     assert "root:" not in answer.text

@@ -84,7 +84,8 @@ class _Reader:
             self.problems.error("file-missing", f"the bundle has no file {file!r}", at)
             return None
         self.text += len(data)
-        if len(self.found) >= MAX_DOCUMENTS or self.text > MAX_TEXT:
+        # The template itself alone is too large by the measure of one document, which names it.
+        if self.found and (len(self.found) >= MAX_DOCUMENTS or self.text > MAX_TEXT):
             summary = f"more than {MAX_DOCUMENTS} documents or {MAX_TEXT:,} bytes are imported"
             self.problems.error("too-large", summary, at)
             return None
