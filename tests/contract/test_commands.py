@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from isthmus.sites.contract import Job
+from isthmus.sites.contract import Errand
 from isthmus.sites.errors import SiteError
 
-JOB = Job("node/Standard.create", "run.sh", {"run.sh": b"echo"}, {"SECRET": "s3cr3t-value"}, timeout=10)
+JOB = Errand("node/Standard.create", "run.sh", {"run.sh": b"echo"}, {"SECRET": "s3cr3t-value"}, timeout=10)
 
 
 async def test_an_operation_runs_and_says_how_it_ended(bench, commands):

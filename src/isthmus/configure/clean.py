@@ -16,7 +16,7 @@ import asyncssh
 from isthmus.configure.connections import Connections
 from isthmus.configure.scripts import as_root, run_script
 from isthmus.configure.target import Target
-from isthmus.sites.contract import Job
+from isthmus.sites.contract import Errand
 from isthmus.sites.errors import Permanent
 
 _RESTORE = "if [ -s /run/isthmus.machine-id ]; then cat /run/isthmus.machine-id >/etc/machine-id; fi"
@@ -73,6 +73,8 @@ def _place(target: Target) -> Target:
 
 async def _run(connections: Connections, target: Target, script: bytes, label: str) -> None:
     said: list[str] = []
-    result = await run_script(connections, target, Job(label, "run.sh", {"run.sh": script}, {}, TIMEOUT), said.append)
+    result = await run_script(
+        connections, target, Errand(label, "run.sh", {"run.sh": script}, {}, TIMEOUT), said.append
+    )
     if result.code != 0:
         raise Permanent(f"{target}: cleaning for an image failed: {result.message}")

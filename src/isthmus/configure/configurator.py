@@ -12,7 +12,7 @@ from isthmus.configure.ready import wait_ready
 from isthmus.configure.sandbox import measure
 from isthmus.configure.scripts import run_script
 from isthmus.configure.target import Target
-from isthmus.sites.contract import Job, Result
+from isthmus.sites.contract import Errand, Result
 
 
 class Configurator:
@@ -31,33 +31,33 @@ class Configurator:
         """
         return await wait_ready(self._connections, target, timeout)
 
-    async def run_script(self, target: Target, job: Job, line: Callable[[str], None]) -> Result:
-        """Run ``job.entry`` as root by its shebang (``/bin/sh`` without one), in a folder of its own.
+    async def run_script(self, target: Target, errand: Errand, line: Callable[[str], None]) -> Result:
+        """Run ``errand.entry`` as root by its shebang (``/bin/sh`` without one), in a folder of its own.
 
         ``line`` gets each line of stdout and stderr as it is printed. The script's inputs are its
         environment; it writes outputs, as ``NAME=VALUE`` lines or one JSON object, to the file that
-        ``$ISTHMUS_OUTPUTS`` names. Code 124 means that ``job.timeout`` passed; the job's process group is
+        ``$ISTHMUS_OUTPUTS`` names. Code 124 means that ``errand.timeout`` passed; the errand's process group is
         killed then, and when the call is cancelled. Raises :class:`~isthmus.sites.errors.Unreachable` when
         the machine goes away.
         """
-        return await run_script(self._connections, target, job, line)
+        return await run_script(self._connections, target, errand, line)
 
     async def run_playbook(
-        self, targets: Sequence[Target], jobs: Mapping[str, Job], line: Callable[[str, str], None]
+        self, targets: Sequence[Target], errands: Mapping[str, Errand], line: Callable[[str, str], None]
     ) -> Mapping[str, Result]:
-        """Run the playbook ``job.entry`` over all targets at once; ``jobs`` has one by target name.
+        """Run the playbook ``errand.entry`` over all targets at once; ``errands`` has one by target name.
 
         The answer has a result for each target. Code 255 means that the machine did not answer or went away
         (try again), 124 that the time was over, another one but 0 that a task failed: ``message`` names it.
         ``line`` gets target and text for each task as it ends.
 
-        ``job.variables`` are the playbook's inputs: they stand in for the play's own ``vars`` of the same name
+        ``errand.variables`` are the playbook's inputs: they stand in for the play's own ``vars`` of the same name
         and are never templates. Outputs are what ``set_stats`` gives, for one machine or for all.
         ``hosts: localhost`` and ``connection: local`` mean the machine, never the server, which a playbook
         cannot reach, read or change; facts are gathered when the play says so or any file of the bundle
         names one.
         """
-        return await run_playbook(self._connections, self._nursery, targets, jobs, line)
+        return await run_playbook(self._connections, self._nursery, targets, errands, line)
 
     async def clean_for_image(self, target: Target) -> None:
         """Empty caches, logs, histories and the machine's identity; what is installed stays.

@@ -20,7 +20,7 @@ from isthmus.configure.playbook.request import Host, Request
 from isthmus.configure.relay import Relay
 from isthmus.configure.scripts import TIMED_OUT, check_files
 from isthmus.configure.target import Target
-from isthmus.sites.contract import Job, Result
+from isthmus.sites.contract import Errand, Result
 from isthmus.sites.errors import Permanent, SiteError, Unreachable
 
 UNREACHABLE = 255
@@ -30,28 +30,28 @@ Line = Callable[[str, str], None]
 
 
 async def run_playbook(
-    connections: Connections, nursery: Nursery, targets: Sequence[Target], jobs: Mapping[str, Job], line: Line
+    connections: Connections, nursery: Nursery, targets: Sequence[Target], errands: Mapping[str, Errand], line: Line
 ) -> Mapping[str, Result]:
-    """Run the jobs' playbook; see :meth:`isthmus.configure.Configurator.run_playbook`."""
+    """Run the errands' playbook; see :meth:`isthmus.configure.Configurator.run_playbook`."""
     for target in targets:
-        check_files(jobs[target.name])
-    groups = _alike(targets, jobs)
+        check_files(errands[target.name])
+    groups = _alike(targets, errands)
     try:
         async with asyncio.TaskGroup() as tasks:
-            runs = [tasks.create_task(_run(connections, nursery, group, jobs, line)) for group in groups]
+            runs = [tasks.create_task(_run(connections, nursery, group, errands, line)) for group in groups]
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     return {name: result for run in runs for name, result in run.result().items()}
 
 
-def _alike(targets: Iterable[Target], jobs: Mapping[str, Job]) -> list[list[Target]]:
+def _alike(targets: Iterable[Target], errands: Mapping[str, Errand]) -> list[list[Target]]:
     """Targets in groups that run the same files: Ansible runs one playbook at a time."""
     groups: list[list[Target]] = []
     for target in targets:
-        job = jobs[target.name]
+        errand = errands[target.name]
         for group in groups:
-            first = jobs[group[0].name]
-            if (first.entry, first.files) == (job.entry, job.files):
+            first = errands[group[0].name]
+            if (first.entry, first.files) == (errand.entry, errand.files):
                 group.append(target)
                 break
         else:
@@ -60,24 +60,24 @@ def _alike(targets: Iterable[Target], jobs: Mapping[str, Job]) -> list[list[Targ
 
 
 async def _run(
-    connections: Connections, nursery: Nursery, targets: Sequence[Target], jobs: Mapping[str, Job], line: Line
+    connections: Connections, nursery: Nursery, targets: Sequence[Target], errands: Mapping[str, Errand], line: Line
 ) -> Mapping[str, Result]:
     seed = await nursery.seed()
     agents = {target.name: Agent(connections, target, seed) for target in targets}
-    return await run_with(nursery, agents, jobs, line)
+    return await run_with(nursery, agents, errands, line)
 
 
 async def run_with(
-    nursery: Nursery, agents: Mapping[str, AnyAgent], jobs: Mapping[str, Job], line: Line
+    nursery: Nursery, agents: Mapping[str, AnyAgent], errands: Mapping[str, Errand], line: Line
 ) -> Mapping[str, Result]:
-    """Run one playbook, that of all ``jobs``, on the machines of ``agents``, which are stopped at the end."""
-    job = jobs[next(iter(agents))]
-    timeout = max(jobs[name].timeout for name in agents)
+    """Run one playbook, that of all ``errands``, on the machines of ``agents``, which are stopped at the end."""
+    errand = errands[next(iter(agents))]
+    timeout = max(errands[name].timeout for name in agents)
     try:
-        hosts, results = await _start(agents, jobs)
+        hosts, results = await _start(agents, errands)
         if hosts:
-            with _folder(job) as folder:
-                request = Request(str(folder), job.entry, tuple(hosts))
+            with _folder(errand) as folder:
+                request = Request(str(folder), errand.entry, tuple(hosts))
                 events = _Events([host.name for host in hosts], line)
                 try:
                     async with asyncio.timeout(timeout):
@@ -90,14 +90,14 @@ async def run_with(
         await asyncio.gather(*(agent.stop() for agent in agents.values()))
 
 
-async def _start(agents: Mapping[str, AnyAgent], jobs: Mapping[str, Job]) -> tuple[list[Host], dict[str, Result]]:
+async def _start(agents: Mapping[str, AnyAgent], errands: Mapping[str, Errand]) -> tuple[list[Host], dict[str, Result]]:
     """Start all agents at once; the machines that take part, and the results of those that cannot."""
     answers = await asyncio.gather(*(a.start() for a in agents.values()), return_exceptions=True)
     hosts, results = [], {}
     for name, answer in zip(agents, answers, strict=True):
         match answer:
             case str():
-                hosts.append(Host(name, answer, _variables(jobs[name])))
+                hosts.append(Host(name, answer, _variables(errands[name])))
             case Unreachable():
                 results[name] = Result(UNREACHABLE, message=str(answer))
             case SiteError():
@@ -107,8 +107,8 @@ async def _start(agents: Mapping[str, AnyAgent], jobs: Mapping[str, Job]) -> tup
     return hosts, results
 
 
-def _variables(job: Job) -> Mapping[str, object]:
-    return job.variables or job.env
+def _variables(errand: Errand) -> Mapping[str, object]:
+    return errand.variables or errand.env
 
 
 async def _play(nursery: Nursery, request: Request, agents: Mapping[str, AnyAgent], events: _Events) -> None:
@@ -180,12 +180,12 @@ class _Events:
 
 
 @contextlib.contextmanager
-def _folder(job: Job) -> Iterator[Path]:
+def _folder(errand: Errand) -> Iterator[Path]:
     """A folder of the run's own with the bundle in it, removed afterwards."""
     folder = make_folder()
     try:
         (folder / "tmp").mkdir()
-        for path, content in job.files.items():
+        for path, content in errand.files.items():
             file = folder / "bundle" / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)

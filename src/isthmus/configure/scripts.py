@@ -2,7 +2,7 @@
 
 The remote command is constant. The program that surrounds the script (``remote.sh``), its inputs and
 its files come over stdin, which then stays open: when it ends, because the run is cancelled or the server is
-gone, the machine kills the script's process group. ``/run/isthmus.lock`` lets one job at a time run.
+gone, the machine kills the script's process group. ``/run/isthmus.lock`` lets one errand at a time run.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ import asyncssh
 from isthmus.configure.connections import Connections
 from isthmus.configure.output import OUTPUTS_LIMIT, Lines, clean_line, parse_outputs
 from isthmus.configure.target import Target
-from isthmus.sites.contract import Job, Result
+from isthmus.sites.contract import Errand, Result
 from isthmus.sites.errors import Permanent, Unreachable
 
 LOCK_PATIENCE = 3600.0
-"""Seconds that a job waits for another one on the same machine to end."""
+"""Seconds that an errand waits for another one on the same machine to end."""
 KILL_PATIENCE = 3.0
-"""Seconds that a cancelled run waits for the machine to say that the job is dead."""
+"""Seconds that a cancelled run waits for the machine to say that the errand is dead."""
 TIMED_OUT = 124
 _BOOTSTRAP = 'sh -c \'IFS= read -r n && p=$(head -c "$n") && eval "$p"\''
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -44,13 +44,13 @@ def as_root(target: Target, command: str) -> str:
     return command if target.user == "root" else f"sudo -n {command}"
 
 
-async def run_script(connections: Connections, target: Target, job: Job, line: Callable[[str], None]) -> Result:
-    """Run ``job.entry`` on ``target``; see :meth:`isthmus.configure.Configurator.run_script`."""
+async def run_script(connections: Connections, target: Target, errand: Errand, line: Callable[[str], None]) -> Result:
+    """Run ``errand.entry`` on ``target``; see :meth:`isthmus.configure.Configurator.run_script`."""
     nonce = secrets.token_hex(16)
-    payload = _payload(job, nonce)
+    payload = _payload(errand, nonce)
     async with connections.use(target) as connection:
         process = await connection.create_process(as_root(target, _BOOTSTRAP), encoding=None)
-        run = _Run(target, job, process, nonce, line)
+        run = _Run(target, errand, process, nonce, line)
         try:
             return await run.follow(payload)
         except BaseException:
@@ -61,14 +61,14 @@ async def run_script(connections: Connections, target: Target, job: Job, line: C
 
 
 class _Run:
-    """One job while it runs."""
+    """One errand while it runs."""
 
     def __init__(
-        self, target: Target, job: Job, process: asyncssh.SSHClientProcess[bytes], nonce: str,
+        self, target: Target, errand: Errand, process: asyncssh.SSHClientProcess[bytes], nonce: str,
         line: Callable[[str], None],
     ):  # fmt: skip
         self._target = target
-        self._job = job
+        self._errand = errand
         self._process = process
         self._lines = Lines(line)
         self._mark = b"\0" + nonce.encode() + b" "
@@ -85,13 +85,13 @@ class _Run:
         except TimeoutError:
             await self.kill()
             self._lines.end()
-            return Result(TIMED_OUT, message=f"it was stopped after {self._job.timeout:g} s")
+            return Result(TIMED_OUT, message=f"it was stopped after {self._errand.timeout:g} s")
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         return result
 
     async def kill(self) -> None:
-        """End stdin, at which the machine kills the job, and wait a little for it to say so."""
+        """End stdin, at which the machine kills the errand, and wait a little for it to say so."""
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             self._process.stdin.write_eof()
             async with asyncio.timeout(KILL_PATIENCE):
@@ -104,12 +104,12 @@ class _Run:
                 await self._process.stdin.drain()
 
     async def _watch(self, clock: asyncio.Timeout) -> None:
-        """Start the job's own clock when it has the machine for itself; keep what goes wrong before."""
+        """Start the errand's own clock when it has the machine for itself; keep what goes wrong before."""
         while data := await self._process.stderr.read(4096):
             self._errors = (self._errors + data)[-4096:]
             if self._errors.startswith(b"begin\n"):
                 self._errors = self._errors[6:]
-                clock.reschedule(asyncio.get_running_loop().time() + self._job.timeout)
+                clock.reschedule(asyncio.get_running_loop().time() + self._errand.timeout)
 
     async def _read(self) -> Result:
         held = b""
@@ -145,7 +145,7 @@ class _Run:
     async def _more(self) -> bytes:
         data = await self._process.stdout.read(1 << 16)
         if not data:
-            raise Unreachable(f"{self._target}: the connection was lost at the end of {self._job.label}")
+            raise Unreachable(f"{self._target}: the connection was lost at the end of {self._errand.label}")
         return data
 
     async def _explain(self) -> Result:
@@ -155,7 +155,7 @@ class _Run:
                 await self._process.wait_closed()
         status = self._process.exit_status
         if status is None:
-            raise Unreachable(f"{self._target}: the machine went away during {self._job.label}")
+            raise Unreachable(f"{self._target}: the machine went away during {self._errand.label}")
         said = " / ".join(filter(None, map(clean_line, self._errors.decode(errors="replace").splitlines())))
         return Result(abs(status) or 1, message=said[:1000] or "the run was killed on the machine")
 
@@ -170,11 +170,11 @@ def _overlap(held: bytes, mark: bytes) -> int:
     return len(held) - at if at >= 0 and mark.startswith(held[at:]) else 0
 
 
-def _payload(job: Job, nonce: str) -> bytes:
+def _payload(errand: Errand, nonce: str) -> bytes:
     """What goes over stdin; the order is that of ``remote.sh``."""
-    archive = pack(check_files(job))
-    program, setup = _program(), _setup(job).encode()
-    limit = int(job.timeout + LOCK_PATIENCE) + 10
+    archive = pack(check_files(errand))
+    program, setup = _program(), _setup(errand).encode()
+    limit = int(errand.timeout + LOCK_PATIENCE) + 10
     return b"".join([
         b"%d\n%s" % (len(program), program), b"%s\n%d\n" % (nonce.encode(), limit),
         b"%d\n%s" % (len(setup), setup), b"%d\n%s" % (len(archive), archive),
@@ -186,39 +186,39 @@ def _program() -> bytes:
     return resources.files(__package__).joinpath("remote.sh").read_bytes()
 
 
-def _setup(job: Job) -> str:
+def _setup(errand: Errand) -> str:
     """Shell text that exports the inputs and sets the command, all of it quoted."""
     lines = []
-    for name, value in job.env.items():
+    for name, value in errand.env.items():
         if not _VARIABLE.fullmatch(name) or name in _READONLY:
-            raise Permanent(f"{job.label}: an input cannot be called {name!r} for a script")
+            raise Permanent(f"{errand.label}: an input cannot be called {name!r} for a script")
         if "\0" in value:
-            raise Permanent(f"{job.label}: the input {name} holds a NUL character")
+            raise Permanent(f"{errand.label}: the input {name} holds a NUL character")
         lines.append(f"export {name}={shlex.quote(value)}\n")
-    command = [*_interpreter(job), "./" + job.entry]
+    command = [*_interpreter(errand), "./" + errand.entry]
     return "".join(lines) + f"set -- {shlex.join(command)}\n"
 
 
-def _interpreter(job: Job) -> list[str]:
+def _interpreter(errand: Errand) -> list[str]:
     """The words of the entry's shebang (execve(2)); ``/bin/sh`` when it has none."""
-    first = job.files[job.entry].partition(b"\n")[0]
+    first = errand.files[errand.entry].partition(b"\n")[0]
     if not first.startswith(b"#!"):
         return ["/bin/sh"]
     words = first[2:].decode(errors="replace").strip().split(None, 1)
     if not words or not words[0].startswith("/") or "\0" in words[0]:
-        raise Permanent(f"{job.label}: the first line of {job.entry} names no interpreter")
+        raise Permanent(f"{errand.label}: the first line of {errand.entry} names no interpreter")
     return words
 
 
-def check_files(job: Job) -> Mapping[str, bytes]:
-    """The job's files, once their paths are known to stay in the run's folder; else :class:`Permanent`."""
-    for path in job.files:
+def check_files(errand: Errand) -> Mapping[str, bytes]:
+    """The errand's files, once their paths are known to stay in the run's folder; else :class:`Permanent`."""
+    for path in errand.files:
         odd = path.startswith(("/", "..")) or path in (".", "") or "\0" in path
         if odd or path != posixpath.normpath(path):
-            raise Permanent(f"{job.label}: {path!r} is not a path inside the run's folder")
-    if job.entry not in job.files:
-        raise Permanent(f"{job.label}: {job.entry} is not among the files of the run")
-    return job.files
+            raise Permanent(f"{errand.label}: {path!r} is not a path inside the run's folder")
+    if errand.entry not in errand.files:
+        raise Permanent(f"{errand.label}: {errand.entry} is not among the files of the run")
+    return errand.files
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:

@@ -23,7 +23,7 @@ from isthmus.engine.observe import dump_done, load_done
 from isthmus.engine.plan import UP, Action
 from isthmus.engine.scope import Scope, run_with
 from isthmus.engine.state import Desired, Done, Health, Key, Observed, OperationKey, Resource
-from isthmus.sites.contract import Commands, Driver, Job, Machine, Ref, Result, lends
+from isthmus.sites.contract import Commands, Driver, Errand, Machine, Ref, Result, lends
 from isthmus.sites.errors import Permanent, SiteError, Temporary, Unreachable
 from isthmus.store import Lease, leases, resources
 from isthmus.store.resources import ResourceRow
@@ -64,7 +64,7 @@ class Work:
     """One operation to run on one instance: what it runs with, and the same as digests."""
 
     key: Key
-    job: Job
+    errand: Errand
     done: Done
 
 
@@ -185,12 +185,12 @@ class OperationRunner:
             "ISTHMUS_OPERATION": operation.name,
         }
         env = {**{name: as_text(value) for name, value in inputs.items()}, **about}
-        job = Job(
+        errand = Errand(
             f"{node.name}.{operation.name}", posixpath.basename(operation.implementation.path),
             self._files(operation), env, operation.timeout or self.timeout,
             {**inputs, **{k.lower(): v for k, v in about.items()}},
         )  # fmt: skip
-        return Work(key, job, done)
+        return Work(key, errand, done)
 
     def _files(self, operation: Operation) -> dict[str, bytes]:
         """The implementation and its dependencies, by their path below the implementation's folder."""
@@ -237,9 +237,9 @@ class OperationRunner:
             line = self._line(one)
             try:
                 if commands is not None:
-                    return await commands.run(ref, one.job, line)
+                    return await commands.run(ref, one.errand, line)
                 target = self._target(rows[one.key].attributes["ssh"], str(one.key))
-                return await self.configurator.run_script(target, one.job, line)
+                return await self.configurator.run_script(target, one.errand, line)
             except SiteError as error:
                 return error
 
@@ -249,17 +249,17 @@ class OperationRunner:
         """One run of a playbook over all hosts at once."""
         named = {one.key: Ref(self.deployment, one.key.node, one.key.index).host for one in work}
         targets = [self._target(rows[one.key].attributes["ssh"], named[one.key]) for one in work]
-        jobs = {named[one.key]: one.job for one in work}
+        errands = {named[one.key]: one.errand for one in work}
         lines = {named[one.key]: self._line(one) for one in work}
         try:
-            results = await self.configurator.run_playbook(targets, jobs, lambda host, text: lines[host](text))
+            results = await self.configurator.run_playbook(targets, errands, lambda host, text: lines[host](text))
         except SiteError as error:
             return {one.key: error for one in work}
         return {key: results[name] for key, name in named.items()}
 
     def _line(self, one: Work) -> Callable[[str], None]:
         def line(text: str) -> None:
-            self.journal.line(self.deployment, str(one.key), one.job.label, self._hide(text))
+            self.journal.line(self.deployment, str(one.key), one.errand.label, self._hide(text))
 
         return line
 

@@ -238,7 +238,7 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Errand:
     """One run of one operation on one machine, as the configure layer hands it over.
 
     ``files`` maps paths relative to the run's folder to contents; ``entry`` is the one to run.
@@ -267,7 +267,7 @@ class Result:
 class Commands(Protocol):
     """A site that runs operations itself, without SSH (the fake one; agents later)."""
 
-    async def run(self, machine: Ref, job: Job, line: Callable[[str], None]) -> Result: ...
+    async def run(self, machine: Ref, errand: Errand, line: Callable[[str], None]) -> Result: ...
 
 
 C = TypeVar("C")

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from isthmus.configure.nurseries import Nursery
 from isthmus.configure.playbooks import run_with
-from isthmus.sites.contract import Job, Result
+from isthmus.sites.contract import Errand, Result
 from tests.integration.configure.machines import PaperMachine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,8 +48,8 @@ def untouched() -> Iterator[None]:
 async def play(nursery: Nursery, files: dict[str, str], **inputs: object) -> tuple[Result, str, bytes]:
     """The result, the log and what the machine got, of ``play.yml`` in ``files``."""
     machine, lines = PaperMachine(), []
-    job = Job("attack", "play.yml", {k: v.encode() for k, v in files.items()}, {}, 60, inputs)
-    results = await run_with(nursery, {"front-0": machine}, {"front-0": job}, lambda h, t: lines.append(t))
+    errand = Errand("attack", "play.yml", {k: v.encode() for k, v in files.items()}, {}, 60, inputs)
+    results = await run_with(nursery, {"front-0": machine}, {"front-0": errand}, lambda h, t: lines.append(t))
     return results["front-0"], "\n".join(lines), machine.received
 
 

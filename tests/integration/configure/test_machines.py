@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from isthmus.configure import Configurator, Target
-from isthmus.sites.contract import Job, MachineSpec, MachineWant, Ref, Result
+from isthmus.sites.contract import Errand, MachineSpec, MachineWant, Ref, Result
 from isthmus.sites.errors import Permanent, Unreachable
 from isthmus.sites.local.driver import LocalDriver
 
@@ -33,8 +33,8 @@ class Lab:
 
     async def script(self, text: str, at: int = 0, timeout: float = 30, **env: str) -> tuple[Result, list[str]]:
         lines: list[str] = []
-        job = Job("test", "run", {"run": text.encode()}, env, timeout)
-        return await self.configurator.run_script(self.targets[at], job, lines.append), lines
+        errand = Errand("test", "run", {"run": text.encode()}, env, timeout)
+        return await self.configurator.run_script(self.targets[at], errand, lines.append), lines
 
     async def says(self, text: str, at: int = 0) -> str:
         """What a script prints."""
@@ -45,9 +45,9 @@ class Lab:
     ) -> tuple[dict[str, Result], str]:
         lines: list[str] = []
         targets = targets or self.targets
-        job = Job("test", "play.yml", {"play.yml": text.encode()}, {}, timeout, inputs)
+        errand = Errand("test", "play.yml", {"play.yml": text.encode()}, {}, timeout, inputs)
         results = await self.configurator.run_playbook(
-            targets, {t.name: job for t in targets}, lambda host, line: lines.append(f"{host} {line}")
+            targets, {t.name: errand for t in targets}, lambda host, line: lines.append(f"{host} {line}")
         )
         return dict(results), "\n".join(lines)
 
@@ -132,7 +132,7 @@ async def test_another_user_becomes_root(lab: Lab) -> None:
     ada, bob = (replace(lab.targets[0], user=u) for u in ("ada", "bob"))
     assert await lab.configurator.wait_ready(ada, 20) == ada.host_key
     lines: list[str] = []
-    await lab.configurator.run_script(ada, Job("t", "run", {"run": b"id -u"}, {}, 10), lines.append)
+    await lab.configurator.run_script(ada, Errand("t", "run", {"run": b"id -u"}, {}, 10), lines.append)
     assert lines == ["0"]
     results, _ = await lab.play("- hosts: all\n  tasks: [{command: 'test -w /root'}]", targets=[ada])
     assert results[ada.name] == Result(0)
@@ -156,7 +156,7 @@ async def test_a_script_runs_as_root_with_its_inputs_and_leaves_nothing(lab: Lab
 async def test_a_script_sees_the_files_of_its_folder(lab: Lab) -> None:
     files = {"run": b"./bin/tool && cat data/x", "bin/tool": b"#!/bin/sh\necho tool", "data/x": b"1\n2"}
     lines: list[str] = []
-    await lab.configurator.run_script(lab.targets[0], Job("t", "run", files, {}, 10), lines.append)
+    await lab.configurator.run_script(lab.targets[0], Errand("t", "run", files, {}, 10), lines.append)
     assert lines == ["tool", "1", "2"]
 
 
@@ -173,8 +173,8 @@ async def test_a_script_that_a_signal_ended_has_failed(lab: Lab) -> None:
 
 async def test_lines_come_while_the_script_runs(lab: Lab) -> None:
     seen: asyncio.Queue[str] = asyncio.Queue()
-    job = Job("t", "run", {"run": b"echo one; while ! [ -e /run/go ]; do sleep 0.05; done; rm /run/go"}, {}, 20)
-    task = asyncio.create_task(lab.configurator.run_script(lab.targets[0], job, seen.put_nowait))
+    errand = Errand("t", "run", {"run": b"echo one; while ! [ -e /run/go ]; do sleep 0.05; done; rm /run/go"}, {}, 20)
+    task = asyncio.create_task(lab.configurator.run_script(lab.targets[0], errand, seen.put_nowait))
     assert await asyncio.wait_for(seen.get(), 10) == "one"
     async with asyncssh_connection(lab) as connection:
         await connection.run("touch /run/go", check=True)
@@ -204,8 +204,8 @@ async def test_a_late_script_is_killed_with_its_children(lab: Lab) -> None:
 
 async def test_a_cancelled_script_is_killed_with_its_children(lab: Lab) -> None:
     begun = asyncio.Event()
-    job = Job("t", "run", {"run": b"echo go; sleep 5432 & sleep 5432"}, {}, 60)
-    task = asyncio.create_task(lab.configurator.run_script(lab.targets[0], job, lambda line: begun.set()))
+    errand = Errand("t", "run", {"run": b"echo go; sleep 5432 & sleep 5432"}, {}, 60)
+    task = asyncio.create_task(lab.configurator.run_script(lab.targets[0], errand, lambda line: begun.set()))
     await asyncio.wait_for(begun.wait(), 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -216,8 +216,8 @@ async def test_a_cancelled_script_is_killed_with_its_children(lab: Lab) -> None:
 async def test_the_script_of_a_killed_server_ends_before_the_next_begins(lab: Lab) -> None:
     begun = asyncio.Event()
     other = Configurator()
-    job = Job("t", "run", {"run": b"echo go; sleep 6543"}, {}, 60)
-    task = asyncio.create_task(other.run_script(lab.targets[0], job, lambda line: begun.set()))
+    errand = Errand("t", "run", {"run": b"echo go; sleep 6543"}, {}, 60)
+    task = asyncio.create_task(other.run_script(lab.targets[0], errand, lambda line: begun.set()))
     await asyncio.wait_for(begun.wait(), 10)
     other._connections.drop(lab.targets[0])  # the socket is gone, as when its process is killed
     with pytest.raises(Unreachable):
@@ -235,8 +235,8 @@ async def test_two_scripts_take_turns_on_a_machine(lab: Lab) -> None:
 async def test_a_full_disk_is_told_in_the_machines_words(lab: Lab) -> None:
     async with asyncssh_connection(lab) as connection:  # /dev/shm has 64 MiB in a container
         await connection.run("rm -rf /var/lib/isthmus; ln -s /dev/shm /var/lib/isthmus", check=True)
-        job = Job("t", "run", {"run": b"true", "big": bytes(80 * 2**20)}, {}, 30)
-        result = await lab.configurator.run_script(lab.targets[0], job, lambda line: None)
+        errand = Errand("t", "run", {"run": b"true", "big": bytes(80 * 2**20)}, {}, 30)
+        result = await lab.configurator.run_script(lab.targets[0], errand, lambda line: None)
         assert result.code != 0
         assert "cannot be written" in result.message
         assert "100%" in result.message
@@ -288,8 +288,8 @@ async def test_a_playbook_that_has_run_changes_nothing_again(lab: Lab) -> None:
 
 async def test_each_machine_has_its_own_inputs(lab: Lab) -> None:
     play = b"- hosts: all\n  gather_facts: false\n  tasks: [{set_stats: {per_host: true, data: {mine: '{{ n }}'}}}]"
-    jobs = {t.name: Job("t", "p", {"p": play}, {}, 60, {"n": i}) for i, t in enumerate(lab.targets)}
-    results = await lab.configurator.run_playbook(lab.targets, jobs, lambda host, line: None)
+    errands = {t.name: Errand("t", "p", {"p": play}, {}, 60, {"n": i}) for i, t in enumerate(lab.targets)}
+    results = await lab.configurator.run_playbook(lab.targets, errands, lambda host, line: None)
     assert [results[t.name].outputs for t in lab.targets] == [{"mine": 0}, {"mine": 1}]
 
 
@@ -373,9 +373,9 @@ async def test_asynchronous_tasks_and_files_of_any_size_work(lab: Lab) -> None:
       register: found
     - set_stats: {data: {size: "{{ found.stat.size }}"}}
 """
-    job = Job("t", "play.yml", {"play.yml": play, "big": secrets.token_bytes(9 * 2**20)}, {}, 60)
+    errand = Errand("t", "play.yml", {"play.yml": play, "big": secrets.token_bytes(9 * 2**20)}, {}, 60)
     name = lab.targets[0].name
-    results = await lab.configurator.run_playbook(lab.targets[:1], {name: job}, lambda host, line: None)
+    results = await lab.configurator.run_playbook(lab.targets[:1], {name: errand}, lambda host, line: None)
     assert results[name] == Result(0, {"size": 9 * 2**20})
 
 
@@ -397,9 +397,9 @@ async def test_a_late_playbook_is_stopped_here_and_there(lab: Lab) -> None:
 async def test_a_cancelled_playbook_is_stopped_here_and_there(lab: Lab) -> None:
     play = "- hosts: all\n  gather_facts: false\n  tasks: [{debug: {msg: go}}, {command: sleep 8765}]"
     begun = asyncio.Event()
-    job = Job("t", "play.yml", {"play.yml": play.encode()}, {}, 60)
-    jobs = {t.name: job for t in lab.targets}
-    task = asyncio.create_task(lab.configurator.run_playbook(lab.targets, jobs, lambda *_: begun.set()))
+    errand = Errand("t", "play.yml", {"play.yml": play.encode()}, {}, 60)
+    errands = {t.name: errand for t in lab.targets}
+    task = asyncio.create_task(lab.configurator.run_playbook(lab.targets, errands, lambda *_: begun.set()))
     await asyncio.wait_for(begun.wait(), 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -432,8 +432,8 @@ async def test_a_machine_is_cleaned_for_an_image_and_lives_on(lab: Lab) -> None:
 
 async def test_a_machine_that_goes_away_in_the_middle_is_unreachable(lab: Lab) -> None:
     begun = asyncio.Event()
-    job = Job("t", "run", {"run": b"echo go; sleep 60"}, {}, 60)
-    script = asyncio.create_task(lab.configurator.run_script(lab.targets[1], job, lambda line: begun.set()))
+    errand = Errand("t", "run", {"run": b"echo go; sleep 60"}, {}, 60)
+    script = asyncio.create_task(lab.configurator.run_script(lab.targets[1], errand, lambda line: begun.set()))
     await asyncio.wait_for(begun.wait(), 10)
     await lab.driver.stop_machine(lab.refs[1])
     with pytest.raises(Unreachable):
@@ -447,9 +447,9 @@ async def test_a_machine_that_goes_away_in_the_middle_is_unreachable(lab: Lab) -
 async def test_a_machine_that_goes_away_under_a_playbook_is_unreachable(lab: Lab) -> None:
     begun = asyncio.Event()
     play = "- hosts: all\n  gather_facts: false\n  tasks: [{debug: {msg: go}}, {command: sleep 60}]"
-    job = Job("t", "play.yml", {"play.yml": play.encode()}, {}, 60)
+    errand = Errand("t", "play.yml", {"play.yml": play.encode()}, {}, 60)
     target = lab.targets[1]
-    run = asyncio.create_task(lab.configurator.run_playbook([target], {target.name: job}, lambda *_: begun.set()))
+    run = asyncio.create_task(lab.configurator.run_playbook([target], {target.name: errand}, lambda *_: begun.set()))
     await asyncio.wait_for(begun.wait(), 20)
     await asyncio.sleep(0.5)
     await lab.driver.delete_machine(lab.refs[1])

@@ -1,4 +1,4 @@
-"""How a job is made ready to travel: nothing of it is in the command, and nothing can break out."""
+"""How an errand is made ready to travel: nothing of it is in the command, and nothing can break out."""
 
 import io
 import subprocess
@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from isthmus.configure.scripts import _BOOTSTRAP, _interpreter, _overlap, _setup, as_root, check_files, pack
 from isthmus.configure.target import Target
-from isthmus.sites.contract import Job
+from isthmus.sites.contract import Errand
 from isthmus.sites.errors import Permanent
 
 
-def job(entry: bytes = b"true\n", **env: str) -> Job:
-    return Job("test", "run", {"run": entry}, env, 10)
+def errand(entry: bytes = b"true\n", **env: str) -> Errand:
+    return Errand("test", "run", {"run": entry}, env, 10)
 
 
 def target(user: str) -> Target:
@@ -38,7 +38,7 @@ def test_the_remote_command_is_a_constant_that_any_shell_reads() -> None:
 
 @given(st.text().filter(lambda text: "\0" not in text).map(lambda t: t.encode(errors="ignore").decode()))
 def test_any_value_reaches_the_environment_as_it_is(value: str) -> None:
-    setup = _setup(job(VALUE=value))
+    setup = _setup(errand(VALUE=value))
     shown = subprocess.run(["sh", "-c", setup + 'printf %s "$VALUE"'], capture_output=True, check=True)
     assert shown.stdout.decode() == value
     assert not shown.stderr
@@ -47,12 +47,12 @@ def test_any_value_reaches_the_environment_as_it_is(value: str) -> None:
 @pytest.mark.parametrize("name", ["a b", "a-b", "1a", "", "a=b", "$(id)", "UID", "a\nb"])
 def test_a_name_that_no_shell_takes_is_refused(name: str) -> None:
     with pytest.raises(Permanent, match="cannot be called"):
-        _setup(job(**{name: "x"}))
+        _setup(errand(**{name: "x"}))
 
 
 def test_a_nul_in_a_value_is_refused_without_showing_the_value() -> None:
     with pytest.raises(Permanent, match="the input KEY holds a NUL"):
-        _setup(job(KEY="secret\0"))
+        _setup(errand(KEY="secret\0"))
 
 
 @pytest.mark.parametrize(
@@ -66,24 +66,24 @@ def test_a_nul_in_a_value_is_refused_without_showing_the_value() -> None:
     ],
 )
 def test_the_shebang_is_honoured_as_the_kernel_does(first: bytes, words: list[str]) -> None:
-    assert _interpreter(job(first + b"\nrest\n")) == words
+    assert _interpreter(errand(first + b"\nrest\n")) == words
 
 
 @pytest.mark.parametrize("first", [b"#!", b"#!bash", b"#! ;id"])
 def test_a_shebang_without_an_interpreter_is_refused(first: bytes) -> None:
     with pytest.raises(Permanent, match="names no interpreter"):
-        _interpreter(job(first))
+        _interpreter(errand(first))
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../up", "a/../../b", "", ".", "a//b", "a/./b", "..", "a\0b", "a/"])
 def test_a_path_that_leaves_the_folder_is_refused(path: str) -> None:
     with pytest.raises(Permanent, match="not a path inside"):
-        check_files(Job("test", "run", {"run": b"", path: b""}, {}, 10))
+        check_files(Errand("test", "run", {"run": b"", path: b""}, {}, 10))
 
 
 def test_an_entry_that_is_not_there_is_refused() -> None:
     with pytest.raises(Permanent, match="other is not among the files"):
-        check_files(Job("test", "other", {"run": b""}, {}, 10))
+        check_files(Errand("test", "other", {"run": b""}, {}, 10))
 
 
 def test_scripts_can_be_executed_and_other_files_cannot() -> None:

@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from isthmus.sites.contract import (
+    Errand,
     Image,
-    Job,
     Machine,
     MachineSpec,
     MachineWant,
@@ -185,22 +185,22 @@ class FakeDriver(Frame):
 
     # -- Commands ----------------------------------------------------------------------------------
 
-    async def run(self, machine: Ref, job: Job, line: Callable[[str], None]) -> Result:
+    async def run(self, machine: Ref, errand: Errand, line: Callable[[str], None]) -> Result:
         """Record that the operation ran; a rule of the world says how it ends, else it ends well."""
         async with self._call("run", machine) as fault:
             with self.world.change():
                 begun = self.world.begin_run(
-                    self._reachable(machine), job.label, tuple(job.env), _digest(job), self.owner
+                    self._reachable(machine), errand.label, tuple(errand.env), _digest(errand), self.owner
                 )
-                rule = self.world.take_operation(self.name, job.label, machine)
+                rule = self.world.take_operation(self.name, errand.label, machine)
             self._halve(fault)
             pause = self.options.pause("run")
             if pause:
-                await self._sleep(min(pause, job.timeout))
-            if pause > job.timeout:
+                await self._sleep(min(pause, errand.timeout))
+            if pause > errand.timeout:
                 self.world.end_run(begun, _TIMED_OUT)
-                return Result(_TIMED_OUT, {}, f"{job.label} did not end in {job.timeout:g} s")
-            for text in rule.lines if rule else _echo(job, begun.count):
+                return Result(_TIMED_OUT, {}, f"{errand.label} did not end in {errand.timeout:g} s")
+            for text in rule.lines if rule else _echo(errand, begun.count):
                 line(text)
             self.world.end_run(begun, rule.code if rule else 0)
             return Result(rule.code, rule.outputs, rule.message) if rule else Result(0)
@@ -301,10 +301,10 @@ def _image(row: Resource) -> Image:
     return Image(row.ref.node, row.id, row.draft.size, row.created)
 
 
-def _digest(job: Job) -> str:
-    inputs = json.dumps([sorted(job.env.items()), dict(job.variables)], sort_keys=True)
+def _digest(errand: Errand) -> str:
+    inputs = json.dumps([sorted(errand.env.items()), dict(errand.variables)], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()
 
 
-def _echo(job: Job, count: int) -> Sequence[str]:
-    return [f"{job.label}: {job.entry}, run {count} with {', '.join(sorted(job.env)) or 'no inputs'}"]
+def _echo(errand: Errand, count: int) -> Sequence[str]:
+    return [f"{errand.label}: {errand.entry}, run {count} with {', '.join(sorted(errand.env)) or 'no inputs'}"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from isthmus.sites.contract import GIB, Job, MachineSpec, Ref
+from isthmus.sites.contract import GIB, Errand, MachineSpec, Ref
 from isthmus.sites.fake import FakeDriver, World
 
 
@@ -60,5 +60,5 @@ def spec(ref: Ref) -> MachineSpec:
 
 
 @pytest.fixture
-def job() -> Job:
-    return Job("node/Standard.create", "run.sh", {"run.sh": b""}, {"PASSWORD": "s3cr3t"}, 60)
+def errand() -> Errand:
+    return Errand("node/Standard.create", "run.sh", {"run.sh": b""}, {"PASSWORD": "s3cr3t"}, 60)

@@ -55,14 +55,14 @@ async def test_a_crash_leaves_what_was_durable_and_the_next_create_completes_it(
     assert [e.what for e in world.effects()].count("created") == 1
 
 
-async def test_a_crash_in_an_operation_leaves_a_run_that_never_ended(site, world, spec, job, crash):
+async def test_a_crash_in_an_operation_leaves_a_run_that_never_ended(site, world, spec, errand, crash):
     driver = site()
     await driver.create_machine(spec)
     world.set_fault(Fault("run", Kind.CRASH_DURING))
 
     with pytest.raises(crash):
-        await driver.run(spec.ref, job, print)
-    await driver.run(spec.ref, job, print)
+        await driver.run(spec.ref, errand, print)
+    await driver.run(spec.ref, errand, print)
 
     assert [(run.count, run.code) for run in world.runs()] == [(1, None), (2, 0)]
 
@@ -138,14 +138,14 @@ def test_a_verb_that_is_never_half_done_cannot_crash_in_the_middle():
         Fault("delete_machine", Kind.CRASH_DURING)
 
 
-async def test_an_operation_rule_says_how_it_ends(site, world, spec, job):
+async def test_an_operation_rule_says_how_it_ends(site, world, spec, errand):
     driver = site()
     await driver.create_machine(spec)
     world.fail_operation("*/Standard.create", 3, ["boom", "bang"], message="it broke", times=1)
     lines = []
 
-    failed = await driver.run(spec.ref, job, lines.append)
-    passed = await driver.run(spec.ref, job, lines.append)
+    failed = await driver.run(spec.ref, errand, lines.append)
+    passed = await driver.run(spec.ref, errand, lines.append)
 
     assert (failed.code, failed.message, passed.code) == (3, "it broke", 0)
     assert lines[:2] == ["boom", "bang"]

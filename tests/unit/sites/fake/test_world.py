@@ -60,41 +60,41 @@ async def test_a_create_after_a_cancelled_one_is_no_race(world, spec):
     assert audit(world) == []
 
 
-async def test_a_run_is_recorded_with_names_of_inputs_and_no_value(site, world, spec, job):
+async def test_a_run_is_recorded_with_names_of_inputs_and_no_value(site, world, spec, errand):
     driver = site()
     machine = await driver.create_machine(spec)
 
-    await driver.run(spec.ref, job, print)
-    await driver.run(spec.ref, replace(job, env={"PASSWORD": "other"}), print)
+    await driver.run(spec.ref, errand, print)
+    await driver.run(spec.ref, replace(errand, env={"PASSWORD": "other"}), print)
 
     first, second = world.runs("0123456789ab")
-    assert (first.machine, first.label, first.env) == (machine.id, job.label, ("PASSWORD",))
+    assert (first.machine, first.label, first.env) == (machine.id, errand.label, ("PASSWORD",))
     assert (first.count, second.count) == (1, 2)
     assert first.digest != second.digest
     assert first.ended is not None
     assert "s3cr3t" not in str(world.runs())
 
 
-async def test_a_machine_remembers_what_ended_well_and_hands_it_on_by_its_image(site, world, spec, job):
+async def test_a_machine_remembers_what_ended_well_and_hands_it_on_by_its_image(site, world, spec, errand):
     driver = site()
     await driver.create_machine(spec)
     world.set_operation(OperationRule("bad", code=1))
-    await driver.run(spec.ref, job, print)
-    await driver.run(spec.ref, replace(job, label="bad"), print)
+    await driver.run(spec.ref, errand, print)
+    await driver.run(spec.ref, replace(errand, label="bad"), print)
 
     image = await driver.save_image(spec.ref, "key")
     other = Ref("0123456789ab", "other")
     await driver.create_machine(replace(spec, ref=other, image=image.id))
 
-    assert world.find("site", "machine", spec.ref).draft.labels == (job.label,)
-    assert world.find("site", "machine", other).draft.labels == (job.label,)
+    assert world.find("site", "machine", spec.ref).draft.labels == (errand.label,)
+    assert world.find("site", "machine", other).draft.labels == (errand.label,)
 
 
-async def test_an_operation_that_takes_too_long_ends_as_timed_out(site, world, slept, spec, job):
+async def test_an_operation_that_takes_too_long_ends_as_timed_out(site, world, slept, spec, errand):
     driver = site(latency={"run": 100})
     await driver.create_machine(spec)
 
-    result = await driver.run(spec.ref, job, print)
+    result = await driver.run(spec.ref, errand, print)
 
     assert result.code == 124
     assert slept == [60]
@@ -110,13 +110,13 @@ async def test_latency_is_slept_by_verb(site, slept, spec):
     assert slept == [5, 1]
 
 
-async def test_a_machine_that_does_not_run_answers_no_operation(site, spec, job):
+async def test_a_machine_that_does_not_run_answers_no_operation(site, spec, errand):
     driver = site()
     await driver.create_machine(spec)
     await driver.stop_machine(spec.ref)
 
     with pytest.raises(Unreachable, match="stopped"):
-        await driver.run(spec.ref, job, print)
+        await driver.run(spec.ref, errand, print)
 
 
 async def test_drift_is_seen(site, world, spec):
