@@ -1,0 +1,1 @@
+"""What people run on what is deployed: batch jobs, and what carries them out."""
