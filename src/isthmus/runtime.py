@@ -15,21 +15,30 @@ from isthmus.engine.placing import Sites
 from isthmus.engine.pulse import Pulse
 from isthmus.engine.reconcile import Reconciler
 from isthmus.engine.worker import Worker
+from isthmus.job_service import JobService
 from isthmus.library import Library
 from isthmus.service import Service
 from isthmus.settings import Settings
 from isthmus.shelf import Shelf
 from isthmus.sites.registry import open_site
 from isthmus.store import Store
+from isthmus.store.blobs import Blobs
+from isthmus.work.batch_sites import BatchSites
+from isthmus.work.keeper import Keeper
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A service that answers, the worker that makes it real, and the store between them."""
+    """A service that answers, the worker and the keeper that make it real, and the store between them."""
 
     service: Service
     worker: Worker
+    keeper: Keeper
     store: Store
+
+    async def work(self) -> None:
+        """Make things real until cancelled: deployments by the worker, jobs by the keeper."""
+        await asyncio.gather(self.worker.run(), self.keeper.run())
 
 
 @asynccontextmanager
@@ -47,14 +56,19 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         journal, sites, reconcile, deployments_at_once=settings.deployments_at_once,
         lease_seconds=settings.lease, tick_seconds=settings.tick,
     )  # fmt: skip
-    task = asyncio.ensure_future(worker.run()) if settings.worker else None
+    batch, blobs = BatchSites(sites, store, shelf, open_site), Blobs(settings.home / "blobs")
+    keeper = Keeper(journal, batch, blobs, worker.owner, settings.lease)
+    jobs = JobService(store, batch, blobs, pulse, keeper.wake)
+    runtime = Runtime(Service(store, sites, library, shelf, pulse, worker.wake, jobs), worker, keeper, store)
+    task = asyncio.ensure_future(runtime.work()) if settings.worker else None
     try:
-        yield Runtime(Service(store, sites, library, shelf, pulse, worker.wake), worker, store)
+        yield runtime
     finally:
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await batch.close()
         await configurator.close()
         await sites.close()
         await journal.close()
@@ -64,4 +78,4 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
 async def run_worker(settings: Settings) -> None:
     """Work, without answering, until cancelled: one more process on the same database."""
     async with open_runtime(settings.model_copy(update={"worker": False})) as runtime:
-        await runtime.worker.run()
+        await runtime.work()

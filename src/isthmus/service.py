@@ -7,8 +7,6 @@ returns at once; a worker makes it real.
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import re
 import secrets as random
 from collections.abc import Callable, Mapping, Sequence
@@ -21,12 +19,14 @@ from sqlalchemy.exc import IntegrityError
 
 from isthmus import catalogue, portrait
 from isthmus.changes import carry_over, drop_changed_offers, refuse_odd_sizes, refuse_removals, rescale, scalable
+from isthmus.cursors import read_cursor, write_cursor
 from isthmus.engine.placing import Sites, place
 from isthmus.engine.pulse import Pulse
 from isthmus.engine.reconcile import working_phase
 from isthmus.engine.state import Power, first_instances
 from isthmus.errors import Busy, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from isthmus.identity import Principal
+from isthmus.job_service import JobService
 from isthmus.keys import make_key_pair
 from isthmus.library import Library, Source, Template, refuse_missing_files, secret_inputs
 from isthmus.shelf import Shelf
@@ -79,12 +79,14 @@ class Service:
         shelf: Shelf,
         pulse: Pulse,
         wake: Callable[[], None],
+        jobs: JobService,
     ):
         self.store = store
         self.places = sites
         self.library = library
         self.shelf = shelf
         self.pulse = pulse
+        self.jobs = jobs
         self._wake = wake
 
     # -- templates --------------------------------------------------------------------------
@@ -220,11 +222,11 @@ class Service:
         self, who: Principal, *, cursor: str | None = None, limit: int = 50, phase: str | None = None
     ) -> Page:
         """A page of the deployments that ``who`` may see, the youngest first."""
-        after, owner = _read_cursor(cursor), None if who.admin else who.subject
+        after, owner = read_cursor(cursor), None if who.admin else who.subject
         rows = await self._in(
             lambda c: deployments.summaries(c, who.vo, owner, after=after, limit=limit + 1, phase=phase)
         )
-        more = _write_cursor(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else None
+        more = write_cursor(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else None
         return Page([portrait.summarize(row) for row in rows[:limit]], more)
 
     async def get(self, who: Principal, ref: str) -> DeploymentView:
@@ -522,19 +524,3 @@ def _slug(text: str) -> str:
 
 def _not_found(ref: str) -> NotFound:
     return NotFound(f"you have no deployment {ref!r}", hint="`isthmus list` shows those that you have.")
-
-
-def _write_cursor(created: float, id_: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([created, id_]).encode()).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[float, str] | None:
-    if cursor is None:
-        return None
-    try:
-        created, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if not re.fullmatch("[0-9a-f]{12}", id_):
-            raise ValueError(id_)
-        return float(created), id_
-    except (ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise Invalid("this cursor is none that a list has given") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -191,6 +191,11 @@ def at_rest(c: Connection, site: str) -> set[str]:
     """Ids of deployments that run on a site and that nobody works on: what a drift scan looks after."""
     chosen = d.placement["site"].as_string() == site
     return set(c.scalars(select(d.id).where(d.due.is_(None), d.phase == "running", chosen)))
+
+
+def names(c: Connection, ids: Collection[str]) -> dict[str, str]:
+    """The names of deployments, by id."""
+    return {row.id: row.name for row in c.execute(select(d.id, d.name).where(d.id.in_(ids)))}
 
 
 def deleted_among(c: Connection, ids: Sequence[str]) -> list[str]:

@@ -10,6 +10,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_or_leave(c: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its primary key is there; says whether it was inserted."""
-    if c.dialect.name == "postgresql":
-        return c.execute(postgresql.insert(table).values(values).on_conflict_do_nothing()).rowcount == 1
-    return c.execute(sqlite.insert(table).values(values).on_conflict_do_nothing()).rowcount == 1
+    make = postgresql.insert if c.dialect.name == "postgresql" else sqlite.insert
+    statement = make(table).values(values).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return c.execute(statement).first() is not None

@@ -155,3 +155,79 @@ images = Table(
     Column("created", Float, nullable=False),
     Column("used", Float, nullable=False),
 )
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", String(63), nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("vo", String(255), nullable=False),
+    Column("site", String(80), nullable=False),
+    Column("why", Words, nullable=False),
+    Column("spec", LargeBinary, nullable=False),  # sealed: environments and files hold secrets
+    Column("image", Words),
+    Column("command", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+    Column("retry", Integer, nullable=False),
+    Column("keep", Float, nullable=False),
+    Column("grace", Float),  # seconds that a cancel gives; null: what the spec says
+    Column("state", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("exit_code", Integer),
+    Column("version", Integer, nullable=False),
+    Column("due", Float),  # when the keeper of its site shall look at it; null: never again
+    Column("removed", Boolean, nullable=False),
+    Column("key", String(255)),
+    Column("request_digest", String(64)),
+    Column("created", Float, nullable=False),
+    Column("started", Float),
+    Column("ended", Float),
+    Index("ix_jobs_due", "site", "due"),
+    Index("ix_jobs_name", "name", "vo", "owner"),
+    Index("ix_jobs_of_vo", "vo", "created", "id"),
+    Index("ix_jobs_list", "vo", "owner", "created", "id"),
+    Index("ux_jobs_key", "vo", "owner", "key", unique=True),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("job", String(12), ForeignKey("jobs.id"), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("submission", Integer, nullable=False),  # the number of the one that has it; 0: none yet
+    Column("attempt", Integer, nullable=False),
+    Column("due", Float),  # when it shall be handed over; null: not now
+    Column("cancel", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("words", Words, nullable=False),
+    Column("exit_code", Integer),
+    Column("site_id", String(255), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("queued", Float),
+    Column("started", Float),
+    Column("ended", Float),
+    Column("cpu_seconds", Float),
+    Column("peak_memory", BigInteger),
+    Column("containers", JSON, nullable=False),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("job", String(12), ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("indices", JSON, nullable=False),
+    Column("handed", Boolean, nullable=False),  # whether the site has taken it
+    Column("cancelled", Float),  # when its site was last told to end it
+)
+
+site_leases = Table(
+    "site_leases",
+    metadata,
+    Column("site", String(80), primary_key=True),
+    Column("token", String(32), nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("expiry", Float, nullable=False),
+)

@@ -90,6 +90,17 @@ class Vault:
         given = c.execute(query.where(secrets.c.deployment == deployment, secrets.c.name.startswith("input:")))
         return {n: self.fingerprint(f"{deployment}/{n}/{self._open(sealed)}")[:16] for n, sealed in given}
 
+    def seal(self, text: str) -> bytes:
+        """A text that only this vault opens, for a column of its own."""
+        return self._fernet.encrypt(text.encode("utf-8", "surrogatepass"))
+
+    def unseal(self, sealed: bytes) -> str:
+        """What :meth:`seal` was given; raises :class:`WrongKey` for what another key sealed."""
+        try:
+            return self._fernet.decrypt(bytes(sealed)).decode("utf-8", "surrogatepass")
+        except InvalidToken:
+            raise WrongKey("a row was sealed with another master key") from None
+
     def _open(self, sealed: bytes) -> str:
         return self._fernet.decrypt(bytes(sealed)).decode()
 

@@ -1,0 +1,168 @@
+"""The board: the jobs of one site with their tasks and submissions, as a round reads and changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from isthmus.store.jobs import Job, SubmissionRow, Task
+from isthmus.work.job import JobState, Reason, TaskStatus
+from isthmus.work.verdict import has_ended, judge, next_pause
+
+RESTING = 60.0
+"""Seconds between looks at jobs of which nothing is expected."""
+
+
+class Board:
+    """What a round works on; :meth:`take_changed` gives the tasks that are to be written."""
+
+    def __init__(
+        self,
+        rows: Sequence[Job],
+        tasks: Mapping[str, Sequence[Task]],
+        submissions: Mapping[str, Sequence[SubmissionRow]],
+    ):
+        self.jobs = {row.id: row for row in rows}
+        self.tasks = {id_: {t.index: t for t in of_job} for id_, of_job in tasks.items()}
+        self.submissions = {id_: {s.number: s for s in of_job} for id_, of_job in submissions.items()}
+        self._changed: dict[tuple[str, int], Task] = {}
+        self._touched: set[str] = set()
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def open_submissions(self) -> Iterator[SubmissionRow]:
+        """Those that have tasks which have not ended, the oldest job first."""
+        for job, of_job in self.submissions.items():
+            tasks = self.tasks[job]
+            for row in of_job.values():
+                mine = (tasks[index] for index in row.indices)
+                if any(task.submission == row.number and not has_ended(task.state) for task in mine):
+                    yield row
+
+    def current(self, row: SubmissionRow) -> list[Task]:
+        """The tasks of a submission that have not been handed over anew since."""
+        tasks = self.tasks[row.job]
+        return [tasks[index] for index in row.indices if tasks[index].submission == row.number]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._changed)
+
+    def take_changed(self) -> list[Task]:
+        """The tasks that changed since they were last taken."""
+        changed, self._changed = self._changed, {}
+        return list(changed.values())
+
+    def pause(self, now: float, look: float) -> float:
+        """Seconds until the next round: ``look`` while a site has tasks, else until the first is due, but no less."""
+        if next(self.open_submissions(), None) is not None:
+            return look
+        later = [t.due - now for tasks in self.tasks.values() for t in tasks.values() if t.due is not None]
+        return min(max(min(later, default=RESTING), look), RESTING)
+
+    # -- changing ---------------------------------------------------------------------------
+
+    def put(self, task: Task) -> None:
+        """Take a task as it is now."""
+        if self.tasks[task.job][task.index] != task:
+            self.tasks[task.job][task.index] = task
+            self._changed[task.job, task.index] = task
+            self._touched.add(task.job)
+
+    def say(self, task: Task, words: str, reason: str | None = None) -> None:
+        """Note what the site says of a task that has not begun."""
+        self.put(replace(task, words=words, reason=task.reason if reason is None else reason))
+
+    def end(self, task: Task, state: JobState, reason: Reason, words: str, now: float) -> None:
+        """End a task for a reason that its site did not give."""
+        self.put(replace(task, state=state, reason=reason, words=words or task.words, ended=now, due=None))
+
+    def add(self, rows: Iterable[SubmissionRow]) -> None:
+        """Take new submissions; the store has them already."""
+        for row in rows:
+            self.submissions[row.job][row.number] = row
+            for index in row.indices:
+                task = self.tasks[row.job][index]
+                self.tasks[row.job][index] = replace(task, submission=row.number, due=None)
+
+    def mark(self, rows: Iterable[SubmissionRow], **values: Any) -> None:
+        """Take columns of submissions that were written to the store."""
+        for row in rows:
+            self.submissions[row.job][row.number] = replace(self.submissions[row.job][row.number], **values)
+
+    def drop(self, ids: Iterable[str]) -> None:
+        """Leave jobs out of the rest of the round."""
+        for id_ in ids:
+            for rows in (self.jobs, self.tasks, self.submissions):
+                rows.pop(id_, None)
+
+    def queue(self, row: SubmissionRow, now: float) -> None:
+        """A site has taken a submission."""
+        for task in self.current(row):
+            if task.state == JobState.PENDING:
+                self.put(replace(task, state=JobState.QUEUED, queued=now, reason="", words=""))
+
+    def see(self, row: SubmissionRow, seen: Sequence[TaskStatus] | None, now: float) -> None:
+        """Take what a site says of a submission; None when it has never heard of it."""
+        known = {status.index: status for status in seen or ()}
+        for task in self.current(row):
+            status = known.get(task.index)
+            if has_ended(task.state):
+                continue
+            if status is not None:
+                self.put(_merge(task, status))
+            elif task.cancel:
+                self.end(task, JobState.CANCELLED, Reason.CANCELLED, "", now)
+            elif row.handed:
+                self.end(task, JobState.FAILED, Reason.LOST, "the site knows nothing of it any more", now)
+
+    def retry(self, now: float) -> None:
+        """Make tasks that failed and are worth another try wait for it."""
+        for id_, job in self.jobs.items():
+            for task in list(self.tasks[id_].values()):
+                if task.state == JobState.FAILED and (id_, task.index) in self._changed:
+                    pause = next_pause(task.reason, task.attempt, job.retry, task.cancel)
+                    if pause is not None:
+                        again = Task(id_, task.index, attempt=task.attempt + 1, due=now + pause, cancel=task.cancel)
+                        self.put(replace(again, reason=task.reason, words=task.words, exit_code=task.exit_code))
+
+    def changes(self, now: float) -> dict[str, dict[str, Any]]:
+        """What to write of jobs whose tasks changed, by id."""
+        found: dict[str, dict[str, Any]] = {}
+        for id_ in self._touched & self.jobs.keys():
+            job, verdict = self.jobs[id_], judge(list(self.tasks[id_].values()))
+            values: dict[str, Any] = {
+                "state": verdict.state, "reason": verdict.reason, "exit_code": verdict.exit_code,
+                "started": verdict.started, "ended": verdict.ended,
+            }  # fmt: skip
+            if has_ended(verdict.state):
+                values["ended"] = verdict.ended or now
+                values["due"] = now + max(job.keep, 0)
+            found[id_] = values
+        self._touched.clear()
+        return found
+
+
+def _merge(task: Task, seen: TaskStatus) -> Task:
+    """A task as its site shows it; what the site does not say any more stays as it was known."""
+    cancelled = task.cancel and seen.state == JobState.FAILED and seen.reason in ("", Reason.ERROR, Reason.CANCELLED)
+    return replace(
+        task,
+        state=JobState.CANCELLED if cancelled else seen.state,
+        reason=Reason.CANCELLED if cancelled else seen.reason,
+        words=seen.words,
+        exit_code=seen.exit_code if seen.exit_code is not None else task.exit_code,
+        site_id=seen.site_id or task.site_id,
+        host=seen.host or task.host,
+        queued=task.queued if task.queued is not None else seen.queued,
+        started=seen.started if seen.started is not None else task.started,
+        ended=seen.ended,
+        cpu_seconds=seen.cpu_seconds if seen.cpu_seconds is not None else task.cpu_seconds,
+        peak_memory=seen.peak_memory if seen.peak_memory is not None else task.peak_memory,
+        containers=[_plain(c) for c in seen.containers] or task.containers,
+    )
+
+
+def _plain(status: Any) -> dict[str, Any]:
+    return {k: str(v) if k == "phase" else v for k, v in asdict(status).items()}

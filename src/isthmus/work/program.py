@@ -1,0 +1,83 @@
+"""The program that runs on sites: the runner and what knows one kind of batch system, in one file for Python.
+
+Its bytes are the same for the same sources, so that a site which has it by its digest needs no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+PACKAGE = "isthmus.work.runner"
+_LEFT_OUT = frozenset({"bootstrap.py"})
+_MAIN = """\
+import sys
+
+if sys.argv[1:2] == ["serve"]:
+    from isthmus.work.runner.serve import main
+
+    sys.exit(main())
+import runpy
+
+runpy.run_module("isthmus.work.runner", run_name="__main__", alter_sys=True)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A zipped application, and its SHA-256 in hex."""
+
+    data: bytes
+    digest: str
+
+
+@cache
+def program(batch: str) -> Program:
+    """The runner with the module ``batch`` (its dotted name) as ``batch.py``.
+
+    Its modules keep their names, so that they import each other there as they do here.
+    """
+    package, _, module = batch.rpartition(".")
+    sources = {
+        "__main__.py": _MAIN.encode(),
+        "batch.py": resources.files(package).joinpath(f"{module}.py").read_bytes(),
+        "isthmus/__init__.py": b"",
+        "isthmus/work/__init__.py": b"",
+        "isthmus/work/runner/__init__.py": b"",
+    }
+    sources |= _modules(resources.files(PACKAGE), PACKAGE.replace(".", "/"))
+    data = _zipped(sources)
+    return Program(data, hashlib.sha256(data).hexdigest())
+
+
+@cache
+def bootstrap() -> str:
+    """The source of what puts a program in place on a site and starts it."""
+    return resources.files(PACKAGE).joinpath("bootstrap.py").read_text("utf-8")
+
+
+def _modules(folder: Traversable, path: str) -> dict[str, bytes]:
+    found = {}
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            found |= _modules(entry, f"{path}/{entry.name}")
+        elif entry.name.endswith(".py") and entry.name not in _LEFT_OUT:
+            found[f"{path}/{entry.name}"] = entry.read_bytes()
+    return found
+
+
+def _zipped(sources: dict[str, bytes]) -> bytes:
+    """A zip whose bytes depend on the sources alone: sorted, and all of one time."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, source in sorted(sources.items()):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o600 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, source)
+    return file.getvalue()

@@ -1,0 +1,267 @@
+"""One round of keeping the jobs of a site: cancel, hand over, look, judge, clear away; and what to write of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from isthmus.engine.journal import Journal
+from isthmus.sites.errors import QuotaExceeded, SiteError, Temporary
+from isthmus.sites.jobs import Jobs, Submission
+from isthmus.store import jobs, site_leases
+from isthmus.store.jobs import Job, SubmissionRow, Task
+from isthmus.store.site_leases import SiteLease
+from isthmus.work import sealing
+from isthmus.work.batch_sites import BatchSites
+from isthmus.work.board import Board
+from isthmus.work.job import JobSpec, JobState, Reason
+from isthmus.work.verdict import has_ended
+
+log = structlog.get_logger(__name__)
+HANDED_AT_ONCE = 128
+"""Submissions in one call, so that those before are looked at while more are handed over."""
+TOLD_AGAIN = 30.0
+"""Seconds after which a site is told again to end what has not ended."""
+FORGET = -1.0
+"""What ``keep`` says of a job that shall be forgotten once nothing of it is left on its site."""
+LONGEST_PAUSE = 60.0
+LOOK_SECONDS = 1.0
+"""Between two looks at a site whose driver does not say ``look_seconds``."""
+BlobOf = Callable[[str, str], Path]
+"""The file that an owner's digest stands for."""
+
+
+class Round:
+    """Keeps the jobs of one site, a round at a time, while its lease lasts."""
+
+    def __init__(
+        self, site: str, lease: SiteLease, lease_seconds: float, journal: Journal, sites: BatchSites, blob: BlobOf
+    ):
+        self.site = site
+        self.lease = lease
+        self.lease_seconds = lease_seconds
+        self.journal = journal
+        self.sites = sites
+        self.blob = blob
+        self._misses: dict[str, tuple[int, float]] = {}
+        """For a submission that was not taken: how often, and when to try again."""
+        self._failures = 0
+
+    async def __call__(self, rows: Sequence[Job]) -> float:
+        """Do what is to be done for these jobs; answers how many seconds to wait for the next round.
+
+        Raises :class:`~isthmus.store.LeaseLost` when somebody else keeps this site now.
+        """
+        board = await self._read(rows)
+        await self._write(board)  # nothing is asked of a site under a lease that is lost
+        try:
+            driver, lent = await self.sites.get(self.site)
+            await self._cancel(board, lent)
+            await self._admit(board)
+            await self._hand_over(board, lent)
+            await self._look(board, lent)
+            await self._clear(board, lent)
+        except Temporary as error:
+            return await self._wait_out(board, error)
+        except SiteError as error:
+            return await self._give_up(board, error)
+        self._failures = 0
+        await self._settle(board)
+        look: float = getattr(driver, "look_seconds", LOOK_SECONDS)
+        return board.pause(self.journal.store.now(), look)
+
+    # -- reading and writing ----------------------------------------------------------------
+
+    async def _read(self, rows: Sequence[Job]) -> Board:
+        ids = [row.id for row in rows]
+
+        def query(c: Connection) -> tuple[dict[str, list[Task]], dict[str, list[SubmissionRow]]]:
+            return jobs.tasks_of(c, ids), jobs.submissions_of(c, ids)
+
+        return Board(rows, *await self.journal.read(query))
+
+    async def _write(self, board: Board, *changes: Callable[[Connection], None]) -> None:
+        """Write under the lease: tasks that changed, then ``changes``."""
+        changed, now = board.take_changed(), self.journal.store.now()
+
+        def write(c: Connection) -> None:
+            site_leases.guard(c, self.lease, now, self.lease_seconds)
+            jobs.put_tasks(c, changed)
+            for change in changes:
+                change(c)
+
+        await self.journal.write(write)
+
+    async def _settle(self, board: Board) -> None:
+        """Write what became of tasks, and of jobs through them; wake who waits for them."""
+        now = self.journal.store.now()
+        board.retry(now)
+        changes = board.changes(now)
+        if changes:
+            await self._write(board, partial(jobs.put_jobs, changes=changes))
+            self.journal.pulse.beat(*changes)
+
+    # -- the steps --------------------------------------------------------------------------
+
+    async def _cancel(self, board: Board, lent: Jobs) -> None:
+        """Tell the site what to end; what it was never given ends here."""
+        now = self.journal.store.now()
+        for tasks in board.tasks.values():
+            for task in list(tasks.values()):
+                if task.cancel and task.submission == 0 and not has_ended(task.state):
+                    board.end(task, JobState.CANCELLED, Reason.CANCELLED, "", now)
+        told: dict[float | None, list[tuple[SubmissionRow, Sequence[int] | None]]] = {}
+        for row in board.open_submissions():
+            wanted = [t.index for t in board.current(row) if t.cancel and not has_ended(t.state)]
+            if wanted and (row.cancelled is None or row.cancelled < now - TOLD_AGAIN):
+                which = None if len(wanted) == len(row.indices) else wanted
+                told.setdefault(board.jobs[row.job].grace, []).append((row, which))
+        for grace, group in told.items():
+            await lent.cancel_jobs({row.id: indices for row, indices in group}, grace=grace)
+            rows = [row for row, _ in group]
+            await self._write(board, partial(jobs.mark_cancelled, rows=rows, now=now))
+            board.mark(rows, cancelled=now)
+
+    async def _admit(self, board: Board) -> None:
+        """Write down new submissions of the tasks that are due, unless they wait for other jobs."""
+        now = self.journal.store.now()
+        due = {id_: [t for t in tasks.values() if _is_due(t, now)] for id_, tasks in board.tasks.items()}
+        due = {id_: tasks for id_, tasks in due.items() if tasks}
+        before = {id_ for job in due for id_ in board.jobs[job].after}
+        states = await self.journal.read(lambda c: jobs.states(c, before)) if before else {}
+        made = []
+        for id_, tasks in due.items():
+            state, words = _before(board.jobs[id_], states)
+            if state == JobState.SUCCEEDED:
+                number = max(board.submissions[id_], default=0) + 1
+                made.append(SubmissionRow(id_, number, tuple(t.index for t in tasks)))
+            for task in tasks:
+                if state == JobState.FAILED:
+                    board.end(task, JobState.FAILED, Reason.DEPENDENCY, words, now)
+                elif state == JobState.PENDING:
+                    board.say(task, words)
+        if made:
+            await self._write(board, partial(jobs.add_submissions, rows=made))
+            board.add(made)
+
+    async def _hand_over(self, board: Board, lent: Jobs) -> None:
+        """Hand over what the site has not taken yet."""
+        now = self.journal.store.now()
+        todo = [row for row in board.open_submissions() if not row.handed and self._may_try(row, now)]
+        todo = [row for row in todo if not all(task.cancel for task in board.current(row))][:HANDED_AT_ONCE]
+        if not todo:
+            return
+        sealed = await self.journal.read(lambda c: jobs.specs(c, {row.job for row in todo}))
+        made = [self._submission(board.jobs[row.job], row, sealed[row.job]) for row in todo]
+        answers = await lent.submit_jobs(made)
+        now = self.journal.store.now()
+        taken = [row for row, answer in zip(todo, answers, strict=True) if answer is None]
+        for row, answer in zip(todo, answers, strict=True):
+            if answer is None:
+                self._misses.pop(row.id, None)
+                board.queue(row, now)
+            elif isinstance(answer, Temporary):
+                self._miss(board, row, answer, now)
+            else:
+                for task in board.current(row):
+                    board.end(task, JobState.FAILED, Reason.REFUSED, str(answer), now)
+        await self._write(board, partial(jobs.mark_handed, rows=taken))
+        board.mark(taken, handed=True, cancelled=None)
+
+    def _submission(self, job: Job, row: SubmissionRow, sealed: bytes) -> Submission:
+        spec = sealing.unseal(self.journal.store.vault, sealed)
+        blobs = {digest: self.blob(f"{job.vo}/{job.owner}", digest) for digest in digests(spec)}
+        return Submission(row.id, job.name, spec, tuple(row.indices), blobs)
+
+    def _may_try(self, row: SubmissionRow, now: float) -> bool:
+        return self._misses.get(row.id, (0, 0.0))[1] <= now
+
+    def _miss(self, board: Board, row: SubmissionRow, error: Temporary, now: float) -> None:
+        misses = self._misses.get(row.id, (0, 0.0))[0] + 1
+        pause = min(error.delay * 2.0 ** (misses - 1), LONGEST_PAUSE)
+        self._misses[row.id] = (misses, now + pause)
+        for task in board.current(row):
+            board.say(task, str(error), Reason.QUOTA if isinstance(error, QuotaExceeded) else "")
+
+    async def _look(self, board: Board, lent: Jobs) -> None:
+        """Ask how everything that has not ended stands, at once."""
+        rows = [row for row in board.open_submissions() if row.handed or row.cancelled is not None]
+        if not rows:
+            return
+        seen = await lent.look_at_jobs([row.id for row in rows])
+        now = self.journal.store.now()
+        for row in rows:
+            board.see(row, seen.get(row.id), now)
+
+    async def _clear(self, board: Board, lent: Jobs) -> None:
+        """Remove what ended jobs have left on the site, when it has been kept for long enough."""
+        now = self.journal.store.now()
+        over = [j for j in board.jobs.values() if j.ended is not None and j.ended + max(j.keep, 0) <= now]
+        over = [job for job in over if has_ended(job.state) and not job.removed]
+        if not over:
+            return
+        await lent.remove_jobs([row.id for job in over for row in board.submissions[job.id].values()])
+        gone = {job.id: {"removed": True, "due": None} for job in over if job.keep != FORGET}
+
+        def write(c: Connection) -> None:
+            jobs.put_jobs(c, gone)
+            for job in over:
+                if job.keep == FORGET:
+                    jobs.remove(c, job.id)
+
+        await self._write(board, write)
+        board.drop([job.id for job in over])
+
+    # -- sites that do not answer -----------------------------------------------------------
+
+    async def _wait_out(self, board: Board, error: Temporary) -> float:
+        """Say why nothing happens, and wait for longer each time."""
+        self._failures += 1
+        for tasks in board.tasks.values():
+            for task in list(tasks.values()):
+                if task.state == JobState.PENDING:
+                    board.say(task, str(error))
+        await self._settle(board)
+        pause = min(max(error.delay, 0.5) * 2.0 ** (self._failures - 1), LONGEST_PAUSE)
+        log.warning("a site does not answer", site=self.site, error=str(error), again_in=pause)
+        return pause
+
+    async def _give_up(self, board: Board, error: SiteError) -> float:
+        """The site is none, or none any more: what it had is lost, the rest refused."""
+        now = self.journal.store.now()
+        for tasks in board.tasks.values():
+            for task in list(tasks.values()):
+                if not has_ended(task.state):
+                    reason = Reason.LOST if task.submission else Reason.REFUSED
+                    board.end(task, JobState.FAILED, reason, str(error), now)
+        changed, gone = board.changes(now), {"removed": True, "due": None}
+        changes = {id_: changed.get(id_, {}) | gone for id_ in board.jobs}
+        await self._write(board, partial(jobs.put_jobs, changes=changes))
+        self.journal.pulse.beat(*changes)
+        return 0.0
+
+
+def digests(spec: JobSpec) -> set[str]:
+    """The digests of all files that a job brings along."""
+    files = [file.digest for volume in spec.volumes for file in volume.files or ()]
+    return {digest for digest in [*files, *(given.digest for given in spec.inputs)] if digest}
+
+
+def _is_due(task: Task, now: float) -> bool:
+    waiting = task.state == JobState.PENDING and task.submission == 0 and not task.cancel
+    return waiting and task.due is not None and task.due <= now
+
+
+def _before(job: Job, states: Mapping[str, str]) -> tuple[JobState, str]:
+    """SUCCEEDED when a job may begin, PENDING when not yet, FAILED when never; and why."""
+    for id_ in job.after:
+        state = states.get(id_, "deleted")
+        if state == "deleted" or (has_ended(state) and state != JobState.SUCCEEDED):
+            return JobState.FAILED, f"job {id_}, which it follows, is {state}"
+        if state != JobState.SUCCEEDED:
+            return JobState.PENDING, f"waits for job {id_}, which is {state}"
+    return JobState.SUCCEEDED, ""

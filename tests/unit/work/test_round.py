@@ -1,0 +1,228 @@
+"""Keeping the jobs of a site: nothing is lost, nothing is handed over twice, and what a site says is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.sites.errors import Permanent, QuotaExceeded, SiteError, Temporary, Unreachable
+from isthmus.store import LeaseLost, jobs, site_leases
+from isthmus.work.job import JobState
+
+from .toy import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.store.close()
+
+
+async def test_a_job_from_its_start_to_its_end(desk: Desk) -> None:
+    job = desk.add()
+    await desk.keep()
+    assert desk.toy.handed == [f"{job}-1"]
+    assert (desk.job(job).state, desk.task(job).site_id) == ("queued", "77")
+    desk.toy.say(f"{job}-1", JobState.RUNNING, started=1001.0, host="n1")
+    await desk.keep()
+    assert (desk.job(job).state, desk.job(job).started) == ("running", 1001.0)
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1002.0, cpu_seconds=0.5, peak_memory=10)
+    await desk.keep()
+    row, task = desk.job(job), desk.task(job)
+    assert (row.state, row.exit_code, row.ended, row.due) == ("succeeded", 0, 1002.0, 1100.0)
+    assert (task.host, task.cpu_seconds, task.peak_memory) == ("n1", 0.5, 10)
+
+
+async def test_one_query_a_round_whatever_the_number_of_jobs(desk: Desk) -> None:
+    for number in range(1, 51):
+        desk.add(number)
+    await desk.keep()
+    assert len(desk.toy.handed) == 50
+    assert desk.toy.looks == 1
+
+
+async def test_a_crash_after_the_site_took_it_doubles_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = desk.add()
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as m:
+        m.setattr(jobs, "mark_handed", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await desk.keep()
+    desk.begin()
+    await desk.keep()
+    assert desk.toy.handed == [f"{job}-1"]
+    assert desk.job(job).state == "queued"
+
+
+async def test_a_refusal_for_good_is_the_end(desk: Desk) -> None:
+    desk.toy.refusals = [Permanent("Invalid account or account/partition combination specified")]
+    job = desk.add(retry=5)
+    await desk.keep()
+    assert (desk.job(job).state, desk.job(job).reason) == ("failed", "Refused")
+    assert "Invalid account" in desk.task(job).words
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(Temporary("busy", 2.0), ""), (QuotaExceeded("too many jobs", 2.0), "QuotaExceeded")]
+)
+async def test_a_refusal_for_now_is_tried_again_later_each_time(desk: Desk, error: SiteError, reason: str) -> None:
+    desk.toy.refusals = [error, error]
+    job = desk.add()
+    await desk.keep()
+    assert (desk.job(job).state, desk.task(job).words, desk.task(job).reason) == ("pending", str(error), reason)
+    desk.time += 1
+    await desk.keep()
+    assert len(desk.toy.refusals) == 1, "it was asked again before its time"
+    desk.time += 1.5
+    await desk.keep()
+    desk.time += 5
+    await desk.keep()
+    assert desk.job(job).state == "queued"
+    assert desk.task(job).words == ""
+
+
+async def test_a_site_that_does_not_answer_loses_nothing(desk: Desk) -> None:
+    job = desk.add()
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.RUNNING)
+    await desk.keep()
+    desk.toy.away = Unreachable("connection refused")
+    pauses = [await desk.keep() for _ in range(3)]
+    assert pauses == sorted(pauses)
+    assert desk.job(job).state == "running"
+    desk.toy.away = None
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, ended=1003.0)
+    await desk.keep()
+    assert desk.job(job).state == "succeeded"
+
+
+async def test_a_site_that_is_gone_for_good_ends_its_jobs(desk: Desk) -> None:
+    first = desk.add()
+    await desk.keep()
+    second = desk.add(2)
+    desk.sites.error = Permanent("the cluster hpc is deleted")
+    await desk.keep()
+    assert (desk.job(first).reason, desk.job(second).reason) == ("Lost", "Refused")
+    assert desk.job(first).removed
+    assert desk.job(first).due is None
+
+
+async def test_a_job_that_its_site_has_forgotten_is_lost_and_tried_again(desk: Desk) -> None:
+    job = desk.add()
+    await desk.keep()
+    desk.toy.held.clear()
+    await desk.keep()
+    task = desk.task(job)
+    assert (task.state, task.reason, task.attempt) == ("pending", "Lost", 2)
+    desk.time += 2
+    await desk.keep()
+    assert desk.toy.handed == [f"{job}-1", f"{job}-2"]
+
+
+async def test_failed_tasks_of_an_array_are_tried_again_alone(desk: Desk) -> None:
+    job = desk.add(array=(3, 4, 5), retry=1)
+    await desk.keep()
+    for index in (3, 5):
+        desk.toy.say(f"{job}-1", JobState.SUCCEEDED, index, exit_code=0, ended=1001.0)
+    desk.toy.say(f"{job}-1", JobState.FAILED, 4, exit_code=9, reason="Error", ended=1001.0)
+    await desk.keep()
+    assert desk.job(job).state == "pending"
+    desk.time += 2
+    await desk.keep()
+    assert list(desk.toy.held[f"{job}-2"]) == [4]
+    desk.toy.say(f"{job}-2", JobState.SUCCEEDED, 4, exit_code=0, ended=1003.0)
+    await desk.keep()
+    assert (desk.job(job).state, desk.job(job).exit_code) == ("succeeded", 0)
+
+
+async def test_a_job_waits_for_those_before_it(desk: Desk) -> None:
+    first = desk.add()
+    second = desk.add(2, after=[first])
+    await desk.keep()
+    assert desk.toy.handed == [f"{first}-1"]
+    assert f"waits for job {first}" in desk.task(second).words
+    desk.toy.say(f"{first}-1", JobState.SUCCEEDED, ended=1001.0)
+    await desk.keep()
+    await desk.keep()
+    assert desk.toy.handed == [f"{first}-1", f"{second}-1"]
+
+
+@pytest.mark.parametrize("end", [JobState.FAILED, JobState.CANCELLED])
+async def test_a_job_does_not_follow_one_that_did_not_succeed(desk: Desk, end: JobState) -> None:
+    first = desk.add()
+    second = desk.add(2, after=[first])
+    await desk.keep()
+    desk.toy.say(f"{first}-1", end, reason="Error", ended=1001.0)
+    await desk.keep()
+    await desk.keep()
+    assert (desk.job(second).state, desk.job(second).reason) == ("failed", "DependencyFailed")
+
+
+async def test_cancelling_what_was_never_handed_over(desk: Desk) -> None:
+    job = desk.add(after=["f" * 12])
+    desk.cancel(job)
+    await desk.keep()
+    assert desk.job(job).state == "cancelled"
+    assert desk.toy.told == []
+
+
+async def test_cancelling_what_the_site_has(desk: Desk) -> None:
+    job = desk.add()
+    await desk.keep()
+    desk.cancel(job, grace=5.0)
+    await desk.keep()
+    await desk.keep()
+    assert desk.toy.told == [(f"{job}-1", None, 5.0)], "it is told once, and again only after a while"
+    desk.time += 31
+    await desk.keep()
+    assert len(desk.toy.told) == 2
+    desk.toy.say(f"{job}-1", JobState.FAILED, reason="Error", exit_code=143, ended=1002.0)
+    await desk.keep()
+    assert (desk.job(job).state, desk.job(job).reason) == ("cancelled", "Cancelled")
+
+
+async def test_cancelling_some_tasks_of_an_array(desk: Desk) -> None:
+    job = desk.add(array=(1, 2, 3))
+    await desk.keep()
+    desk.cancel(job, [2])
+    await desk.keep()
+    assert desk.toy.told == [(f"{job}-1", (2,), None)]
+
+
+async def test_a_cancelled_job_that_succeeded_first_has_succeeded(desk: Desk) -> None:
+    job = desk.add()
+    await desk.keep()
+    desk.cancel(job)
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1001.0)
+    await desk.keep()
+    assert desk.job(job).state == "succeeded"
+
+
+async def test_what_a_job_left_is_removed_in_its_time(desk: Desk) -> None:
+    job = desk.add(keep=50.0)
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, ended=1001.0)
+    await desk.keep()
+    await desk.keep()
+    assert desk.toy.removed == []
+    desk.time = 1052.0
+    await desk.keep()
+    assert desk.toy.removed == [f"{job}-1"]
+    assert desk.job(job).removed
+    assert desk.job(job).due is None
+
+
+async def test_nothing_is_done_under_a_lease_that_is_lost(desk: Desk) -> None:
+    desk.add()
+    with desk.store.write() as c:
+        site_leases.break_leases(c, ["me"])
+        site_leases.claim(c, "toy", "other", desk.time, 10)
+    with pytest.raises(LeaseLost):
+        await desk.keep()
+    assert desk.toy.handed == []
