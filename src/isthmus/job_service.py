@@ -20,7 +20,7 @@ from isthmus.identity import Principal
 from isthmus.job_checks import check_request
 from isthmus.job_views import FacilitiesView, JobPage, JobView, SandboxFile
 from isthmus.placement.jobs import JobWant, Room, choose_for_job
-from isthmus.sites.contract import Driver
+from isthmus.sites.contract import Driver, lends
 from isthmus.sites.errors import Permanent, SiteError
 from isthmus.sites.jobs import Facilities, Jobs, LogOptions
 from isthmus.sites.registry import capabilities
@@ -157,7 +157,7 @@ class JobService:
 
     async def _lends(self, site: str) -> bool:
         try:
-            return "jobs" in capabilities(self.places.sites.get(site))
+            return lends(self.places.sites.get(site), Jobs) is not None
         except SiteError:
             return False
 
