@@ -8,7 +8,7 @@ from typing import Any
 
 from isthmus.job_views import ContainerStatus, JobSummary, JobView, TaskView
 from isthmus.store.jobs import Job, Task
-from isthmus.work.job import Container, JobSpec, Phase
+from isthmus.work.job import Container, JobSpec, JobState, Phase, TaskStatus
 
 SECRET = "(secret)"  # noqa: S105  what is shown in place of one
 SITE = "deployment/"
@@ -31,7 +31,7 @@ def draw(row: Job, spec: JobSpec, tasks: Sequence[Task], names: Mapping[str, str
     return JobView(
         s.id, s.name, s.state, s.reason, s.site, s.owner, s.vo, s.image, s.command, s.tasks, s.exit_code, s.created,
         s.started, s.ended, spec=shown(spec), why=row.why, after=row.after, retry=row.retry, keep=max(row.keep, 0),
-        removed=row.removed, details=[_task(task) for task in tasks],
+        removed=row.removed, details=[_task(task) for task in tasks], version=str(row.version),
     )  # fmt: skip
 
 
@@ -57,6 +57,18 @@ def words_of(container: Container) -> list[str]:
     return [*container.command, *container.args]
 
 
+def status(task: Task) -> TaskStatus:
+    """A task as its site showed it last."""
+    return TaskStatus(
+        task.index, JobState(task.state), task.reason, task.words, task.exit_code, task.site_id, task.host, task.queued,
+        task.started, task.ended, task.cpu_seconds, task.peak_memory, tuple(_containers(task)),
+    )  # fmt: skip
+
+
+def _containers(task: Task) -> list[ContainerStatus]:
+    return [ContainerStatus(**{**c, "phase": Phase(c["phase"])}) for c in task.containers]
+
+
 def _task(task: Task) -> TaskView:
     queued, started, ended = task.queued, task.started, task.ended
     return TaskView(
@@ -65,5 +77,5 @@ def _task(task: Task) -> TaskView:
         wait=started - queued if started is not None and queued is not None else None,
         run=ended - started if ended is not None and started is not None else None,
         cpu_seconds=task.cpu_seconds, peak_memory=task.peak_memory,
-        containers=[ContainerStatus(**{**c, "phase": Phase(c["phase"])}) for c in task.containers],
+        containers=_containers(task),
     )  # fmt: skip

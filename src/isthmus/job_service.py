@@ -31,7 +31,7 @@ from isthmus.store.jobs import Job, Task
 from isthmus.topology import digest
 from isthmus.work import sealing
 from isthmus.work.batch_sites import BatchSites, batch_node
-from isthmus.work.job import JobSpec
+from isthmus.work.job import JobSpec, TaskStatus
 from isthmus.work.round import FORGET, digests
 from isthmus.work.verdict import has_ended
 
@@ -60,6 +60,15 @@ class JobRequest:
     retry: int = 0
     keep: float = WEEK
     key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobNow:
+    """How a job stands, and no more: what is asked often."""
+
+    id: str
+    state: str
+    tasks: Sequence[TaskStatus]
 
 
 class JobService:
@@ -212,13 +221,14 @@ class JobService:
         """One job, by id or name (the youngest of that name), with its tasks."""
         return await self._draw(await self._find(who, ref))
 
-    async def of_keys(self, who: Principal, keys: Collection[str]) -> Mapping[str, tuple[str, Sequence[Task]]]:
-        """The id and tasks of the jobs that were made with these keys: one query for any number."""
+    async def of_keys(self, who: Principal, keys: Collection[str]) -> Mapping[str, JobNow]:
+        """How the jobs that were made with these keys stand: one query for any number."""
 
-        def query(c: Connection) -> dict[str, tuple[str, Sequence[Task]]]:
-            made = jobs.by_keys(c, who.vo, who.subject, keys)
-            tasks = jobs.tasks_of(c, [row.id for row in made.values()])
-            return {key: (row.id, tasks[row.id]) for key, row in made.items()}
+        def query(c: Connection) -> dict[str, JobNow]:
+            made = jobs.states_by_keys(c, who.vo, who.subject, keys)
+            tasks = jobs.tasks_of(c, [id_ for id_, _ in made.values()])
+            return {key: JobNow(id_, state, [portrait.status(t) for t in tasks[id_]]) for key, (id_, state) in
+                    made.items()}  # fmt: skip
 
         return await self._in(query)
 

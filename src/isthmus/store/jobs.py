@@ -118,6 +118,15 @@ def by_keys(c: Connection, vo: str, owner: str, keys: Collection[str]) -> dict[s
     return found
 
 
+def states_by_keys(c: Connection, vo: str, owner: str, keys: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The id and the state of the jobs that were made with idempotency keys."""
+    found: dict[str, tuple[str, str]] = {}
+    for part in _parts(keys):
+        query = select(j.key, j.id, j.state).where(j.vo == vo, j.owner == owner, j.key.in_(part))
+        found |= {str(row.key): (row.id, row.state) for row in c.execute(query)}
+    return found
+
+
 def page(
     c: Connection, vo: str, owner: str | None, *, after: tuple[float, str] | None, limit: int,
     state: str | None, site: str | None,
