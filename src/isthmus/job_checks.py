@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from isthmus.errors import Invalid, TooLarge
 from isthmus.placement.jobs import NEEDS
 from isthmus.work.job import Container, JobSpec, Volume
+from isthmus.work.staging import check_urls
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 CONTAINER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -54,6 +55,7 @@ def _check_spec(spec: JobSpec) -> None:
         _check_container(container, volumes)
     for path in [*(given.path for given in spec.inputs), *(kept.path for kept in spec.outputs)]:
         check_path(path)
+    check_urls(spec)
     for volume in spec.volumes:
         _check_volume(volume)
     if _size(spec) > MOST_BYTES:

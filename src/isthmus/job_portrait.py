@@ -43,6 +43,8 @@ def site_name(site: str, names: Mapping[str, str]) -> str:
 def shown(spec: JobSpec) -> dict[str, Any]:
     """A spec as its owner may see it: values of secrets and contents of files are left out."""
     data = asdict(spec)
+    if data["s3"] is not None:
+        data["s3"] |= {key: SECRET for key in ("access_key", "secret_key", "session_token") if data["s3"][key]}
     for container in (*data["containers"], *data["init"]):
         container["secrets"] = dict.fromkeys(container["secrets"], SECRET)
     for volume in data["volumes"]:

@@ -119,6 +119,9 @@ class Jobs(Protocol):
     def read_file(self, id: str, path: str) -> AsyncIterator[bytes]:
         """The bytes of one file of the sandbox. Raises :class:`~isthmus.sites.errors.Permanent` if there is none."""
 
+    async def send_files(self, id: str, targets: Mapping[str, str]) -> None:
+        """Send files of the sandbox from the site to URLs (HTTP PUT), by path; sending them again changes nothing."""
+
     async def remove_jobs(self, ids: Collection[str]) -> None:
         """Remove what submissions that have ended left on the site; what is not there stays so."""
 

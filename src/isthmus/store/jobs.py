@@ -31,6 +31,7 @@ class Job:
     after: Sequence[str]
     retry: int
     keep: float
+    sends: bool
     grace: float | None
     state: str
     reason: str

@@ -171,6 +171,7 @@ jobs = Table(
     Column("after", JSON, nullable=False),
     Column("retry", Integer, nullable=False),
     Column("keep", Float, nullable=False),
+    Column("sends", Boolean, nullable=False),  # whether outputs go somewhere when it has succeeded
     Column("grace", Float),  # seconds that a cancel gives; null: what the spec says
     Column("state", String(16), nullable=False),
     Column("reason", String(32), nullable=False),

@@ -8,7 +8,7 @@ from typing import Any
 
 from isthmus.store.jobs import Job, SubmissionRow, Task
 from isthmus.work.job import JobState, Reason, TaskStatus
-from isthmus.work.verdict import has_ended, judge, next_pause
+from isthmus.work.verdict import Verdict, has_ended, judge, next_pause
 
 RESTING = 60.0
 """Seconds between looks at jobs of which nothing is expected."""
@@ -28,6 +28,7 @@ class Board:
         self.submissions = {id_: {s.number: s for s in of_job} for id_, of_job in submissions.items()}
         self._changed: dict[tuple[str, int], Task] = {}
         self._touched: set[str] = set()
+        self._held_back: set[str] = set()
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -56,7 +57,7 @@ class Board:
 
     def pause(self, now: float, look: float) -> float:
         """Seconds until the next round: ``look`` while a site has tasks, else until the first is due, but no less."""
-        if next(self.open_submissions(), None) is not None:
+        if self._held_back or next(self.open_submissions(), None) is not None:
             return look
         later = [t.due - now for tasks in self.tasks.values() for t in tasks.values() if t.due is not None]
         return min(max(min(later, default=RESTING), look), RESTING)
@@ -117,6 +118,10 @@ class Board:
             elif row.handed:
                 self.end(task, JobState.FAILED, Reason.LOST, "the site knows nothing of it any more", now)
 
+    def hold_back(self, id_: str) -> None:
+        """Let a job count as running for this round, though all its tasks have ended."""
+        self._held_back.add(id_)
+
     def retry(self, now: float) -> None:
         """Make tasks that failed and are worth another try wait for it."""
         for id_, job in self.jobs.items():
@@ -127,11 +132,18 @@ class Board:
                         again = Task(id_, task.index, attempt=task.attempt + 1, due=now + pause, cancel=task.cancel)
                         self.put(replace(again, reason=task.reason, words=task.words, exit_code=task.exit_code))
 
+    def _let_go(self) -> set[str]:
+        """Jobs that are not over, though their tasks are, and that nothing holds back any more."""
+        over = {id_ for id_, of_job in self.tasks.items() if all(has_ended(task.state) for task in of_job.values())}
+        return {id_ for id_ in over - self._held_back if id_ in self.jobs and not has_ended(self.jobs[id_].state)}
+
     def changes(self, now: float) -> dict[str, dict[str, Any]]:
         """What to write of jobs whose tasks changed, by id."""
         found: dict[str, dict[str, Any]] = {}
-        for id_ in self._touched & self.jobs.keys():
+        for id_ in (self._touched | self._let_go()) & self.jobs.keys():
             job, verdict = self.jobs[id_], judge(list(self.tasks[id_].values()))
+            if id_ in self._held_back:
+                verdict = Verdict(JobState.RUNNING, "", None, verdict.started)
             values: dict[str, Any] = {
                 "state": verdict.state, "reason": verdict.reason, "exit_code": verdict.exit_code,
                 "started": verdict.started, "ended": verdict.ended,

@@ -191,7 +191,10 @@ class Launch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file to be there before the job starts: ``path`` below the sandbox, from the blob store or from a URL."""
+    """A file to be there before the job starts: ``path`` below the sandbox, from the blob store or from a URL.
+
+    A URL is ``https://…``, which the site fetches, or ``s3://BUCKET/KEY``.
+    """
 
     path: str
     digest: str | None = None
@@ -203,11 +206,23 @@ class Input:
 class Output:
     """What to keep: ``path`` below the sandbox (a file, a folder, or a pattern of names), and where it goes.
 
-    ``url`` None keeps it for a later fetch; else it is sent there (HTTP PUT) when the task has succeeded.
+    ``url`` None keeps it for a later fetch; else it is sent there when the job has succeeded: by HTTP PUT to
+    ``https://…``, or to ``s3://BUCKET/KEY``. What a folder or a pattern names goes below the URL.
     """
 
     path: str
     url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """How ``s3://BUCKET/KEY`` is reached. ``endpoint`` is a URL; None is that of Amazon. The keys are never shown."""
+
+    access_key: str
+    secret_key: str
+    session_token: str | None = None
+    endpoint: str | None = None
+    region: str = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +243,8 @@ class JobSpec:
     inputs: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    s3: S3Access | None = None
+    """For inputs and outputs whose URL is ``s3://BUCKET/KEY``; what runs never sees it."""
 
     @property
     def indices(self) -> tuple[int, ...]:

@@ -78,8 +78,8 @@ class Keeper:
         if lease is None:
             await asyncio.sleep(POLL_SECONDS)
             return
+        one = Round(site, lease, self.lease_seconds, self.journal, self.sites, self._blob, event.set)
         try:
-            one = Round(site, lease, self.lease_seconds, self.journal, self.sites, self._blob)
             while True:
                 event.clear()
                 pause = POLL_SECONDS
@@ -93,6 +93,7 @@ class Keeper:
         except LeaseLost:
             log.warning("lease lost", site=site)
         finally:
+            await one.close()
             with contextlib.suppress(StoreUnavailable):
                 await self.journal.write(lambda c: site_leases.release(c, lease))
 

@@ -38,19 +38,23 @@ class Program:
 
 @cache
 def program(batch: str) -> Program:
-    """The runner with the module ``batch`` (its dotted name) as ``batch.py``.
+    """The runner with ``batch`` (the dotted name of a module or of a package of them) as ``batch``.
 
     Its modules keep their names, so that they import each other there as they do here.
     """
     package, _, module = batch.rpartition(".")
     sources = {
         "__main__.py": _MAIN.encode(),
-        "batch.py": resources.files(package).joinpath(f"{module}.py").read_bytes(),
         "isthmus/__init__.py": b"",
         "isthmus/work/__init__.py": b"",
         "isthmus/work/runner/__init__.py": b"",
     }
     sources |= _modules(resources.files(PACKAGE), PACKAGE.replace(".", "/"))
+    place = resources.files(package)
+    if place.joinpath(module).is_dir():
+        sources |= _modules(place.joinpath(module), "batch")
+    else:
+        sources["batch.py"] = place.joinpath(f"{module}.py").read_bytes()
     data = _zipped(sources)
     return Program(data, hashlib.sha256(data).hexdigest())
 
@@ -62,7 +66,7 @@ def bootstrap() -> str:
 
 
 def _modules(folder: Traversable, path: str) -> dict[str, bytes]:
-    found = {}
+    found: dict[str, bytes] = {}
     for entry in folder.iterdir():
         if entry.is_dir() and entry.name != "__pycache__":
             found |= _modules(entry, f"{path}/{entry.name}")

@@ -15,7 +15,8 @@ from isthmus.sites.jobs import Jobs, Submission
 from isthmus.store import jobs, site_leases
 from isthmus.store.jobs import Job, SubmissionRow, Task
 from isthmus.store.site_leases import SiteLease
-from isthmus.work import sealing
+from isthmus.work import sealing, staging
+from isthmus.work.background import Background
 from isthmus.work.batch_sites import BatchSites
 from isthmus.work.board import Board
 from isthmus.work.job import JobSpec, JobState, Reason
@@ -39,8 +40,9 @@ class Round:
     """Keeps the jobs of one site, a round at a time, while its lease lasts."""
 
     def __init__(
-        self, site: str, lease: SiteLease, lease_seconds: float, journal: Journal, sites: BatchSites, blob: BlobOf
-    ):
+        self, site: str, lease: SiteLease, lease_seconds: float, journal: Journal, sites: BatchSites, blob: BlobOf,
+        wake: Callable[[], None],
+    ):  # fmt: skip
         self.site = site
         self.lease = lease
         self.lease_seconds = lease_seconds
@@ -50,6 +52,12 @@ class Round:
         self._misses: dict[str, tuple[int, float]] = {}
         """For a submission that was not taken: how often, and when to try again."""
         self._failures = 0
+        self._background = Background(wake)
+        """What takes as long as files take to travel, and must not keep the rest waiting."""
+
+    async def close(self) -> None:
+        """Stop what is under way; whoever keeps the site next does it anew."""
+        await self._background.close()
 
     async def __call__(self, rows: Sequence[Job]) -> float:
         """Do what is to be done for these jobs; answers how many seconds to wait for the next round.
@@ -64,6 +72,7 @@ class Round:
             await self._admit(board)
             await self._hand_over(board, lent)
             await self._look(board, lent)
+            await self._send(board, lent)
             await self._clear(board, lent)
         except Temporary as error:
             return await self._wait_out(board, error)
@@ -156,12 +165,33 @@ class Round:
         if not todo:
             return
         sealed = await self.journal.read(lambda c: jobs.specs(c, {row.job for row in todo}))
-        made = [self._submission(board.jobs[row.job], row, sealed[row.job]) for row in todo]
-        answers = await lent.submit_jobs(made)
-        now = self.journal.store.now()
-        taken = [row for row, answer in zip(todo, answers, strict=True) if answer is None]
-        for row, answer in zip(todo, answers, strict=True):
+        answers: dict[str, SiteError | None] = {}
+        made = []
+        for row in todo:
+            try:
+                one = self._submission(board.jobs[row.job], row, sealed[row.job])
+            except SiteError as error:
+                answers[row.id] = error
+                continue
+            if not one.blobs and not one.spec.inputs:
+                made.append(one)
+            elif self._background.ended(row.id):
+                answers[row.id] = self._background.take(row.id)
+            elif self._background.start(row.id, _submit_one(lent, one)):
+                for task in board.current(row):
+                    board.say(task, "its files are on their way")
+        if made:
+            answers |= dict(zip((one.id for one in made), await lent.submit_jobs(made), strict=True))
+        await self._take_answers(board, [row for row in todo if row.id in answers], answers)
+
+    async def _take_answers(
+        self, board: Board, rows: Sequence[SubmissionRow], answers: Mapping[str, SiteError | None]
+    ) -> None:
+        now, taken = self.journal.store.now(), []
+        for row in rows:
+            answer = answers[row.id]
             if answer is None:
+                taken.append(row)
                 self._misses.pop(row.id, None)
                 board.queue(row, now)
             elif isinstance(answer, Temporary):
@@ -175,7 +205,7 @@ class Round:
     def _submission(self, job: Job, row: SubmissionRow, sealed: bytes) -> Submission:
         spec = sealing.unseal(self.journal.store.vault, sealed)
         blobs = {digest: self.blob(f"{job.vo}/{job.owner}", digest) for digest in digests(spec)}
-        return Submission(row.id, job.name, spec, tuple(row.indices), blobs)
+        return Submission(row.id, job.name, staging.signed_inputs(spec), tuple(row.indices), blobs)
 
     def _may_try(self, row: SubmissionRow, now: float) -> bool:
         return self._misses.get(row.id, (0, 0.0))[1] <= now
@@ -196,6 +226,40 @@ class Round:
         now = self.journal.store.now()
         for row in rows:
             board.see(row, seen.get(row.id), now)
+
+    async def _send(self, board: Board, lent: Jobs) -> None:
+        """Have the outputs of jobs that have succeeded sent where they go; until then they are not over."""
+        now = self.journal.store.now()
+        for job in [job for job in board.jobs.values() if job.sends and not has_ended(job.state)]:
+            tasks = list(board.tasks[job.id].values())
+            if any(task.state != JobState.SUCCEEDED for task in tasks):
+                continue
+            name = f"{job.id} sends"
+            if not self._background.ended(name):
+                if self._misses.get(name, (0, 0.0))[1] <= now:
+                    self._background.start(
+                        name, self._send_outputs(job, list(board.submissions[job.id].values()), lent)
+                    )
+                board.hold_back(job.id)
+            elif isinstance(error := self._background.take(name), Temporary):
+                misses = self._misses.get(name, (0, 0.0))[0] + 1
+                self._misses[name] = (misses, now + min(error.delay * 2.0**misses, LONGEST_PAUSE))
+                board.hold_back(job.id)
+            elif error is not None:
+                board.end(tasks[0], JobState.FAILED, Reason.STAGE_OUT, str(error), now)
+
+    async def _send_outputs(self, job: Job, rows: Sequence[SubmissionRow], lent: Jobs) -> SiteError | None:
+        try:
+            sealed = await self.journal.read(lambda c: jobs.specs(c, [job.id]))
+            spec = sealing.unseal(self.journal.store.vault, sealed[job.id])
+            for row in rows:
+                if row.handed:
+                    wanted = staging.targets(spec, await lent.list_files(row.id))
+                    if wanted:
+                        await lent.send_files(row.id, wanted)
+        except SiteError as error:
+            return error
+        return None
 
     async def _clear(self, board: Board, lent: Jobs) -> None:
         """Remove what ended jobs have left on the site, when it has been kept for long enough."""
@@ -243,6 +307,13 @@ class Round:
         await self._write(board, partial(jobs.put_jobs, changes=changes))
         self.journal.pulse.beat(*changes)
         return 0.0
+
+
+async def _submit_one(lent: Jobs, one: Submission) -> SiteError | None:
+    try:
+        return (await lent.submit_jobs([one]))[0]
+    except SiteError as error:
+        return error
 
 
 def digests(spec: JobSpec) -> set[str]:

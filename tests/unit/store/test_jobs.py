@@ -19,7 +19,7 @@ def job(number: int = 1, **values: Any) -> Job:
     usual: dict[str, Any] = {
         "id": f"{number:012x}", "name": "align", "owner": "alice", "vo": "physics", "site": "hpc", "why": "",
         "spec": b"x",
-        "image": "alpine", "command": ["a", "b"], "after": [], "retry": 0, "keep": 10.0, "grace": None,
+        "image": "alpine", "command": ["a", "b"], "after": [], "retry": 0, "keep": 10.0, "sends": False, "grace": None,
         "state": "pending", "reason": "", "exit_code": None, "version": 1, "due": 10.0, "removed": False, "key": None,
         "request_digest": None, "created": float(number), "started": None, "ended": None,
     }  # fmt: skip

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from isthmus.sites.errors import Permanent, QuotaExceeded, SiteError, Temporary, Unreachable
 from isthmus.store import LeaseLost, jobs, site_leases
-from isthmus.work.job import JobState
+from isthmus.work.job import Input, JobState, Output
 
 from .toy import Desk
 
@@ -226,3 +227,55 @@ async def test_nothing_is_done_under_a_lease_that_is_lost(desk: Desk) -> None:
     with pytest.raises(LeaseLost):
         await desk.keep()
     assert desk.toy.handed == []
+
+
+async def until(desk: Desk, met: Callable[[], bool]) -> None:
+    """Keep rounds until something is so."""
+    async with asyncio.timeout(10):
+        while not met():
+            await desk.keep()
+            await asyncio.sleep(0.001)
+
+
+async def test_outputs_are_sent_before_a_job_is_over(desk: Desk) -> None:
+    job = desk.add(sends=True, outputs=(Output("out", "https://x.org/o"),))
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1001.0)
+    await desk.keep()
+    assert desk.job(job).state == "running"
+    await until(desk, lambda: desk.job(job).state == "succeeded")
+    assert desk.toy.sent == [(f"{job}-1", {"out": "https://x.org/o"})]
+
+
+async def test_outputs_that_cannot_be_sent_now_are_sent_later(desk: Desk) -> None:
+    desk.toy.send_errors = [Temporary("503", 1.0)]
+    job = desk.add(sends=True, outputs=(Output("out", "https://x.org/o"),))
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1001.0)
+    await until(desk, lambda: len(desk.toy.sent) == 1)
+    await desk.keep()
+    assert desk.job(job).state == "running"
+    desk.time += 10
+    await until(desk, lambda: desk.job(job).state == "succeeded")
+    assert len(desk.toy.sent) == 2
+
+
+async def test_outputs_that_cannot_be_sent_at_all_fail_the_job(desk: Desk) -> None:
+    desk.toy.send_errors = [Permanent("403 Forbidden")]
+    job = desk.add(sends=True, outputs=(Output("out", "https://x.org/o"),))
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1001.0)
+    await until(desk, lambda: desk.job(job).state == "failed")
+    assert (desk.job(job).reason, desk.task(job).words) == ("StageOutFailed", "403 Forbidden")
+
+
+async def test_a_job_whose_files_travel_keeps_no_other_waiting(desk: Desk) -> None:
+    desk.toy.slow = asyncio.Event()
+    slow = desk.add(1, inputs=(Input("a", url="https://x.org/big"),))
+    quick = desk.add(2)
+    await desk.keep()
+    assert (desk.job(slow).state, desk.job(quick).state) == ("pending", "queued")
+    assert desk.task(slow).words == "its files are on their way"
+    desk.toy.slow.set()
+    await until(desk, lambda: desk.job(slow).state == "queued")
+    assert sorted(desk.toy.handed) == [f"{slow}-1", f"{quick}-1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from isthmus.sites.jobs import Facilities, LogOptions, SandboxFile, Submission
 from isthmus.store import Store, jobs, site_leases
 from isthmus.store.jobs import Job, Task
 from isthmus.work import sealing
-from isthmus.work.job import Container, JobSpec, JobState, TaskStatus
+from isthmus.work.job import Container, Input, JobSpec, JobState, Output, TaskStatus
 from isthmus.work.round import Round
 
 
@@ -32,7 +33,11 @@ class Toy:
     handed: list[str] = field(default_factory=list)
     told: list[tuple[str, tuple[int, ...] | None, float | None]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    sent: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    send_errors: list[SiteError] = field(default_factory=list)
     looks: int = 0
+    slow: asyncio.Event | None = None
+    """What a submission with files waits for."""
 
     def _answer(self) -> None:
         if self.away is not None:
@@ -42,6 +47,8 @@ class Toy:
         self._answer()
         answers: list[SiteError | None] = []
         for one in submissions:
+            if one.spec.inputs and self.slow is not None:
+                await self.slow.wait()
             refusal = self.refusals.pop(0) if self.refusals else None
             answers.append(refusal)
             if refusal is None and one.id not in self.held:
@@ -67,6 +74,12 @@ class Toy:
 
     async def read_file(self, id: str, path: str) -> AsyncIterator[bytes]:
         yield b"ok"
+
+    async def send_files(self, id: str, targets: Mapping[str, str]) -> None:
+        self._answer()
+        self.sent.append((id, dict(targets)))
+        if self.send_errors:
+            raise self.send_errors.pop(0)
 
     async def remove_jobs(self, ids: Collection[str]) -> None:
         self._answer()
@@ -114,18 +127,22 @@ class Desk:
             site_leases.break_leases(c, site_leases.owners(c))
             lease = site_leases.claim(c, "toy", "me", self.time, 10)
         assert lease is not None
-        self.round = Round("toy", lease, 10, self.journal, self.sites, self._blob)  # type: ignore[arg-type]
+        self.round = Round("toy", lease, 10, self.journal, self.sites, self._blob, lambda: None)  # type: ignore[arg-type]
 
     def _blob(self, owner: str, digest: str) -> Path:
         return self.folder / owner / digest
 
-    def add(self, number: int = 1, *, array: tuple[int, ...] | None = None, **values: object) -> str:
+    def add(
+        self, number: int = 1, *, array: tuple[int, ...] | None = None, inputs: tuple[Input, ...] = (),
+        outputs: tuple[Output, ...] = (), **values: object,
+    ) -> str:  # fmt: skip
         """A job due now; answers its id."""
-        spec = JobSpec((Container("main", command=("true",)),), array=array)
+        spec = JobSpec((Container("main", command=("true",)),), array=array, inputs=inputs, outputs=outputs)
         usual: dict[str, object] = {
             "id": f"{number:012x}", "name": f"j{number}", "owner": "alice", "vo": "physics", "site": "toy", "why": "",
             "spec": sealing.seal(self.store.vault, spec), "image": None, "command": ["true"], "after": [], "retry": 0,
-            "keep": 100.0, "grace": None, "state": "pending", "reason": "", "exit_code": None, "version": 1,
+            "keep": 100.0, "sends": False, "grace": None, "state": "pending", "reason": "", "exit_code": None,
+            "version": 1,
             "due": self.time, "removed": False, "key": None, "request_digest": None, "created": self.time,
             "started": None, "ended": None,
         }  # fmt: skip

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("after", sa.JSON(), nullable=False),
         sa.Column("retry", sa.Integer(), nullable=False),
         sa.Column("keep", sa.Float(), nullable=False),
+        sa.Column("sends", sa.Boolean(), nullable=False),
         sa.Column("grace", sa.Float(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=32), nullable=False),

@@ -1,0 +1,49 @@
+"""What goes on beside the rounds of a keeper, such as files that travel; its answer is for a later round."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from isthmus.sites.errors import SiteError, Temporary
+
+AT_ONCE = 8
+
+
+class Background:
+    """Tasks by name. Each ends with None or with why it could not be done; ``wake`` is called at each end."""
+
+    def __init__(self, wake: Callable[[], None]):
+        self._wake = wake
+        self._tasks: dict[str, asyncio.Task[SiteError | None]] = {}
+
+    def start(self, name: str, work: Coroutine[Any, Any, SiteError | None]) -> bool:
+        """Begin, unless it is under way or too many are; says whether it is under way now."""
+        if name in self._tasks or sum(not task.done() for task in self._tasks.values()) >= AT_ONCE:
+            work.close()
+            return name in self._tasks
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(lambda _: self._wake())
+        self._tasks[name] = task
+        return True
+
+    def ended(self, name: str) -> bool:
+        """Whether an answer is there to be taken."""
+        return name in self._tasks and self._tasks[name].done()
+
+    def take(self, name: str) -> SiteError | None:
+        """The answer of one that has ended, which is forgotten; what was unforeseen is worth another try."""
+        task = self._tasks.pop(name)
+        if task.cancelled():
+            return Temporary("it was stopped in the middle")
+        if (error := task.exception()) is not None:
+            return Temporary(f"{type(error).__name__}: {error}", delay=10.0)
+        return task.result()
+
+    async def close(self) -> None:
+        """Stop all of them."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
