@@ -11,18 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
 
 from isthmus.engine.drift import find_drift
 from isthmus.engine.journal import Journal
+from isthmus.engine.owners import is_dead, this_process
 from isthmus.engine.placing import Sites
 from isthmus.store import Lease, LeaseLost, leases
 from isthmus.store.database import StoreUnavailable
@@ -55,7 +53,7 @@ class Worker:
         self.deployments_at_once = deployments_at_once
         self.lease_seconds = lease_seconds
         self.tick_seconds = tick_seconds
-        self.owner = f"{_here()}/{os.getpid()}/{_started(os.getpid())}"
+        self.owner = this_process()
         self._held: dict[str, _Held] = {}
         self._wake = asyncio.Event()
 
@@ -139,7 +137,7 @@ class Worker:
 
     async def _take_over_from_the_dead(self) -> None:
         held_by = await self.journal.read(leases.owners)
-        if dead := [owner for owner in held_by if _is_dead(owner)]:
+        if dead := [owner for owner in held_by if is_dead(owner)]:
             await self.journal.write(lambda c: leases.break_leases(c, dead))
 
     # -- heartbeat --------------------------------------------------------------------------
@@ -219,31 +217,3 @@ def _lasting(doing: str) -> Iterator[None]:
 def _cancel(task: asyncio.Task[None]) -> bool:
     """Cancel a task once: a second time would cut short what it does to end well."""
     return not task.cancelling() and task.cancel()
-
-
-def _here() -> str:
-    """The space in which a process number means one process: this boot of this host, and its container if any.
-
-    Hosts that share a database often share a name too.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:13]
-        space = Path("/proc/self/ns/pid").stat().st_ino
-    except OSError:
-        return socket.gethostname()
-    return f"{socket.gethostname()}:{boot}:{space}"
-
-
-def _started(pid: int) -> str:
-    """When a process began, in clock ticks since boot: tells apart two that had the same number."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return "0"
-
-
-def _is_dead(owner: str) -> bool:
-    """Whether a worker was a process of ours that is no more; of others nothing can be known."""
-    host, _, rest = owner.partition("/")
-    pid, _, started = rest.partition("/")
-    return host == _here() and pid.isdigit() and _started(int(pid)) != started

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from isthmus.engine.journal import Journal
+from isthmus.engine.owners import is_dead
 from isthmus.store import LeaseLost, jobs, site_leases
 from isthmus.store.blobs import Blobs
 from isthmus.store.database import StoreUnavailable
@@ -50,10 +51,14 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep jobs until cancelled."""
+        taken_over = False
         try:
             while True:
                 self._wake.clear()
                 with _lasting("looking for jobs"):
+                    if not taken_over:
+                        await self._take_over_from_the_dead()
+                        taken_over = True
                     for site in await self.journal.read(lambda c: jobs.sites_due(c, self.journal.store.now())):
                         if site not in self._loops:
                             self._start(site)
@@ -64,6 +69,11 @@ class Keeper:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take_over_from_the_dead(self) -> None:
+        held_by = await self.journal.read(site_leases.owners)
+        if dead := [owner for owner in held_by if is_dead(owner)]:
+            await self.journal.write(lambda c: site_leases.break_leases(c, dead))
 
     def _start(self, site: str) -> None:
         event = asyncio.Event()

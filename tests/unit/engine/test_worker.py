@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from isthmus.engine import worker as worker_module
+from isthmus.engine.owners import is_dead, this_process
 from isthmus.engine.worker import Worker
 from isthmus.sites.fake.audit import audit
 from isthmus.store import Store, deployments, leases
@@ -171,9 +173,8 @@ async def test_a_cancel_that_comes_too_late_does_not_stay(tmp_path: Path) -> Non
 
 
 def test_a_worker_of_another_host_with_the_same_name_is_not_taken_for_dead() -> None:
-    assert worker_module._is_dead(f"{worker_module._here()}/99999999/1")
-    name = worker_module.socket.gethostname()
-    assert not worker_module._is_dead(f"{name}:another-boot:1/99999999/1")
-    assert not worker_module._is_dead(f"{name}/99999999/1")
-    assert not worker_module._is_dead(f"{worker_module._here()}/{worker_module.os.getpid()}"
-                                      f"/{worker_module._started(worker_module.os.getpid())}")  # fmt: skip
+    here, name = this_process().partition("/")[0], socket.gethostname()
+    assert is_dead(f"{here}/99999999/1")
+    assert not is_dead(f"{name}:another-boot:1/99999999/1")
+    assert not is_dead(f"{name}/99999999/1")
+    assert not is_dead(this_process())

@@ -123,11 +123,16 @@ class Desk:
 
     def begin(self) -> None:
         """A new process: whatever was in memory is gone, and the lease of the one before is broken."""
+        self.free()
         with self.store.write() as c:
-            site_leases.break_leases(c, site_leases.owners(c))
             lease = site_leases.claim(c, "toy", "me", self.time, 10)
         assert lease is not None
         self.round = Round("toy", lease, 10, self.journal, self.sites, self._blob, lambda: None)  # type: ignore[arg-type]
+
+    def free(self) -> None:
+        """Nobody keeps the site."""
+        with self.store.write() as c:
+            site_leases.break_leases(c, site_leases.owners(c))
 
     def _blob(self, owner: str, digest: str) -> Path:
         return self.folder / owner / digest
