@@ -244,8 +244,12 @@ def put_tasks(c: Connection, rows: Sequence[Task]) -> None:
 
 def put_jobs(c: Connection, changes: Mapping[str, Mapping[str, Any]]) -> None:
     """Write columns of jobs, by id; each change makes a new version."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for id_, values in changes.items():
-        c.execute(update(jobs).where(j.id == id_).values(version=j.version + 1, **values))
+        alike.setdefault(tuple(sorted(values)), []).append({"of": id_} | {f"v_{n}": v for n, v in values.items()})
+    for names, rows in alike.items():
+        values = {name: bindparam(f"v_{name}") for name in names}
+        c.execute(update(jobs).where(j.id == bindparam("of")).values(version=j.version + 1, **values), rows)
 
 
 def ask_cancel(c: Connection, id_: str, indices: Collection[int] | None, now: float, grace: float | None) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from isthmus.store.jobs import Job, SubmissionRow, Task
-from isthmus.work.job import JobState, Reason, TaskStatus
+from isthmus.work.job import ContainerStatus, JobState, Reason, TaskStatus
 from isthmus.work.verdict import Verdict, has_ended, judge, next_pause
 
 RESTING = 60.0
@@ -176,5 +176,8 @@ def _merge(task: Task, seen: TaskStatus) -> Task:
     )
 
 
-def _plain(status: Any) -> dict[str, Any]:
-    return {k: str(v) if k == "phase" else v for k, v in asdict(status).items()}
+def _plain(status: ContainerStatus) -> dict[str, Any]:
+    return {name: getattr(status, name) for name in _CONTAINER} | {"phase": str(status.phase)}
+
+
+_CONTAINER = [f.name for f in fields(ContainerStatus)]

@@ -17,6 +17,7 @@ _TIME = re.compile(r"(?:ms|us|ns|[smhd])", re.IGNORECASE)
 _SIZE = re.compile(r"(?:[kmgt]i?)?b", re.IGNORECASE)
 _ARRAY = re.compile(r"([0-9:,-]+)(?:%([0-9]{1,9}))?")
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?::([0-9]{1,9}))?)?")
+_COUNT = re.compile(r"[0-9]{1,4}")
 _GPU = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -88,11 +89,11 @@ def gpus(value: Any) -> tuple[int, str | None]:
         return value, None
     if isinstance(value, str):
         kind, colon, count = value.strip().rpartition(":")
-        if not colon and count.isdecimal() and len(count) < 5:
+        if not colon and _COUNT.fullmatch(count):
             return int(count), None
         if not colon and _GPU.fullmatch(count):
             return 1, count
-        if _GPU.fullmatch(kind) and count.isdecimal() and 0 < len(count) < 5 and int(count):
+        if _GPU.fullmatch(kind) and _COUNT.fullmatch(count) and int(count):
             return int(count), kind
     raise ValueError(f"{value!r} is no number of GPUs such as '1', 'a100' or 'a100:2'")
 

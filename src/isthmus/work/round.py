@@ -19,7 +19,7 @@ from isthmus.work import sealing, staging
 from isthmus.work.background import Background
 from isthmus.work.batch_sites import BatchSites
 from isthmus.work.board import Board
-from isthmus.work.job import JobSpec, JobState, Reason
+from isthmus.work.job import JobSpec, JobState, Reason, TaskStatus
 from isthmus.work.verdict import has_ended
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,9 @@ class Round:
         self._misses: dict[str, tuple[int, float]] = {}
         """For a submission that was not taken: how often, and when to try again."""
         self._failures = 0
+        self._seen: dict[str, Sequence[TaskStatus]] = {}
+        """What the site told when it was last written down: what it tells again changes nothing."""
+        self._told = self._seen
         self._background = Background(wake)
         """What takes as long as files take to travel, and must not keep the rest waiting."""
 
@@ -80,6 +83,7 @@ class Round:
             return await self._give_up(board, error)
         self._failures = 0
         await self._settle(board)
+        self._seen = self._told
         look: float = getattr(driver, "look_seconds", LOOK_SECONDS)
         return board.pause(self.journal.store.now(), look)
 
@@ -225,7 +229,10 @@ class Round:
         seen = await lent.look_at_jobs([row.id for row in rows])
         now = self.journal.store.now()
         for row in rows:
-            board.see(row, seen.get(row.id), now)
+            told = seen.get(row.id)
+            if told is None or self._seen.get(row.id) != told:
+                board.see(row, told, now)
+        self._told = {**seen}
 
     async def _send(self, board: Board, lent: Jobs) -> None:
         """Have the outputs of jobs that have succeeded sent where they go; until then they are not over."""
