@@ -76,7 +76,7 @@ def _task(task: Task) -> TaskView:
     return TaskView(
         task.index, task.state, task.reason, task.words, task.attempt, task.exit_code, task.site_id, task.host, queued,
         started, ended,
-        wait=started - queued if started is not None and queued is not None else None,
+        wait=max(started - queued, 0.0) if started is not None and queued is not None else None,
         run=ended - started if ended is not None and started is not None else None,
         cpu_seconds=task.cpu_seconds, peak_memory=task.peak_memory,
         containers=_containers(task),

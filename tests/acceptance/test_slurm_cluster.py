@@ -21,12 +21,19 @@ def count_primes(cli: Cli, name: str, user: str = "slurmuser") -> list[str]:
     return ran.stdout.splitlines()
 
 
+def in_the_home(cli: Cli, name: str, command: str) -> list[str]:
+    """Run a command on every worker, in the home of its first user; answers its lines."""
+    srun = f"srun --nodes=$(sinfo --noheader --format=%D) --chdir=/home/slurmuser bash -c '{command}'"
+    return cli.run("exec", name, "controller", "--", "runuser", "-l", "slurmuser", "-c", srun).stdout.splitlines()
+
+
 def test_a_slurm_cluster_through_its_life(
     cli: Cli, name: str, engine: docker.DockerClient, left_behind: Callable[[str], list[str]]
 ) -> None:
     made = cli.ask("deploy", "slurm-cluster", "--name", name, "--yes")
     assert made["phase"] == "running"
     assert made["outputs"]["workers"] == ["worker-0", "worker-1"]
+    in_the_home(cli, name, "echo note from $SLURM_PROCID >note-$SLURM_PROCID")
     assert "counted on 2 machines" in count_primes(cli, name)[-1]
 
     mark = cli.last_event(name)
@@ -40,6 +47,7 @@ def test_a_slurm_cluster_through_its_life(
     lost = engine.containers.get(f"isthmus-{made['id']}-worker-1")
     lost.remove(force=True)
     wait_for(cli, name, "create:machine:worker[1]", mark)
+    assert in_the_home(cli, name, "cat note-1") == ["note from 1"] * 4
     assert "counted on 4 machines" in count_primes(cli, name)[-1]
 
     mark = cli.last_event(name)
@@ -58,6 +66,7 @@ def test_a_slurm_cluster_through_its_life(
         c.status for c in engine.containers.list(all=True, filters={"label": f"isthmus.deployment={made['id']}"})
     } == {"exited"}
     cli.run("start", name)
+    assert in_the_home(cli, name, "cat note-0") == ["note from 0"] * 2
     assert "counted on 2 machines" in count_primes(cli, name, "ada")[-1]
 
     cli.run("delete", name, "--yes")

@@ -27,6 +27,7 @@ from isthmus.sites.contract import (
     Networks,
     Offer,
     Ref,
+    SharedVolumes,
     Volumes,
     lends,
 )
@@ -238,5 +239,6 @@ def _needing(capability: type[Any]) -> Any:
 machines = _needing(Machines)
 networks = _needing(Networks)
 volumes = _needing(Volumes)
+shared_volumes = _needing(SharedVolumes)
 images = _needing(Images)
 commands = _needing(Commands)

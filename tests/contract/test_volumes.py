@@ -52,3 +52,19 @@ async def test_a_volume_outlives_its_machine(bench, volumes, machines):
     await machines.delete_machine(bench.ref())
 
     assert await volumes.find_volume(disk) == made
+
+
+async def test_many_machines_have_a_shared_volume_which_outlives_them_all(bench, shared_volumes, machines):
+    disk = bench.ref("disk")
+    made = await shared_volumes.create_shared_volume(disk, GIB, {})
+    refs = [bench.ref("one"), bench.ref("two"), bench.ref("two", 1)]
+
+    for ref in refs:
+        await machines.create_machine(bench.spec(ref, mounts=[Mount(disk, "/data")]))
+
+    assert await shared_volumes.create_shared_volume(disk, GIB, {}) == made
+    for ref in refs:
+        await machines.delete_machine(ref)
+        assert await bench.other.find_volume(disk) == made
+    await shared_volumes.delete_volume(disk)
+    assert await shared_volumes.find_volume(disk) is None

@@ -73,7 +73,7 @@ def options(command: Any) -> set[str]:
 
 def unknown(words: Sequence[str]) -> list[str]:
     """What of a call the command line would not know."""
-    command, known, wrong, named = CLI, options(CLI), [], False
+    command, known, wrong, named, alone = CLI, options(CLI), [], False, True
     for word in words:
         if word.startswith("-") and word != "-":
             if word.partition("=")[0] not in known:
@@ -82,9 +82,10 @@ def unknown(words: Sequence[str]) -> list[str]:
             command = command.commands[word]
             known = options(command)
             named = not hasattr(command, "commands")
+            alone = named or command.invoke_without_command
         elif not named and hasattr(command, "commands") and command is not CLI:
             wrong.append(word)
-    return wrong if named or command is CLI else [*wrong, "a command"]
+    return wrong if alone else [*wrong, "a command"]
 
 
 def leaves(command: Any = CLI, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from isthmus.api.auth import Authenticator
 from isthmus.api.description import install_description
 from isthmus.api.gate import Gate
 from isthmus.api.problems import install_problems
-from isthmus.api.routes import deployments, health, history, sites, templates
+from isthmus.api.routes import blobs, deployments, health, history, jobs, sites, templates
 from isthmus.api.routes.health import Check
 from isthmus.api.streams import Closing
 
@@ -67,7 +67,7 @@ def build(
     install_description(app)
     app.include_router(reference.router)
     app.include_router(health.router)
-    for module in (templates, deployments, history, sites):
+    for module in (templates, deployments, history, jobs, blobs, sites):
         app.include_router(module.router, prefix="/v1")
     return app
 

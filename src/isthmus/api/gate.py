@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Scope], Awaitable[Response]]
 _BEFORE, _AFTER = "/v1/deployments/", "/state"
+_BLOBS = "/v1/blobs/"
+BLOB_LIMIT = 256 * 1024**3
+"""The most bytes of one file that is staged in: its body is never held whole."""
 
 
 class Gate:
@@ -50,8 +53,9 @@ class Gate:
                 response = await self._state(scope, reference)
                 await response(scope, receive, watch)
             else:
-                self._refuse_announced(scope)
-                await self._app(scope, self._bounded(receive), watch)
+                limit = self._limit_of(scope)
+                _refuse_announced(scope, limit)
+                await self._app(scope, _bounded(receive, limit), watch)
         except Exception as error:
             # The last resort: a stack trace must reach the log, never the caller.
             if not started:
@@ -61,26 +65,33 @@ class Gate:
         who = await self._authenticator.authenticate(bearer_token(scope["headers"]))
         return answer(await self._service.state(who, reference))
 
-    def _refuse_announced(self, scope: Scope) -> None:
-        for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > self._limit:
-                raise self._too_large()
+    def _limit_of(self, scope: Scope) -> int:
+        blob = scope["method"] == "PUT" and scope["path"].startswith(_BLOBS)
+        return BLOB_LIMIT if blob else self._limit
 
-    def _bounded(self, receive: Receive) -> Receive:
-        seen = 0
 
-        async def count() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._limit:
-                raise Enclosed(self._too_large())
-            return message
+def _refuse_announced(scope: Scope, limit: int) -> None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise _too_large(limit)
 
-        return count
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body of a request may have {self._limit // 1024**2} MiB at most.")
+def _bounded(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def count() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise Enclosed(_too_large(limit))
+        return message
+
+    return count
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body of a request may have {limit // 1024**2} MiB at most.")
 
 
 def _refuse_nul(scope: Scope) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from starlette.responses import StreamingResponse
@@ -40,7 +40,11 @@ class Closing:
     def begun(self) -> bool:
         return self._event.is_set()
 
-    async def or_done(self, waiting: asyncio.Task[None]) -> None:
+    async def wait(self) -> None:
+        """Return once the server is about to stop."""
+        await self._event.wait()
+
+    async def or_done(self, waiting: asyncio.Task[Any]) -> None:
         """Wait for ``waiting`` or for the stop, whichever is first."""
         stop = asyncio.ensure_future(self._event.wait())
         try:

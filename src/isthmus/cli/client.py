@@ -7,12 +7,14 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from isthmus.cli.failures import UNREACHABLE, Failure
+from isthmus.cli.output import note
 
+T = TypeVar("T")
 PATIENCE = 60.0
 """Seconds for which a stream tries to find its server again."""
 
@@ -33,6 +35,12 @@ class Client:
         self._find = find
         self._endpoint = find()
         self._http = _open(self._endpoint)
+        self._answered = 0.0
+        """When the server last said something that was no failure."""
+
+    def twin(self) -> Client:
+        """Another client of the same server, for another thread."""
+        return Client(self._find)
 
     def get(self, path: str, **params: Any) -> Any:
         return self.call("GET", path, params=params)
@@ -48,7 +56,8 @@ class Client:
         except httpx.HTTPError as error:
             raise _unreachable(self._endpoint.url, error) from None
         if answer.is_success:
-            return answer.json()
+            self._answered = time.monotonic()
+            return answer.json() if answer.content else None
         raise Failure.of_problem(_problem(answer))
 
     def pages(self, path: str, **params: Any) -> Iterator[Any]:
@@ -78,6 +87,43 @@ class Client:
                 if now - lost_since > PATIENCE:
                     raise _unreachable(self._endpoint.url, error) from None
             time.sleep(0.2)
+            self._reconnect()
+
+    def content(self, path: str, *, endless: bool = False, **params: Any) -> Iterator[bytes]:
+        """The bytes of an answer as they come; raises :class:`Failure`, also when the connection is lost.
+
+        An ``endless`` one may be silent for long.
+        """
+        timeout = httpx.Timeout(60, connect=10, read=None) if endless else httpx.USE_CLIENT_DEFAULT
+        query = {k: v for k, v in params.items() if v is not None}
+        try:
+            with self._http.stream("GET", f"/v1{path}", params=query, timeout=timeout) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise Failure.of_problem(_problem(answer))
+                for chunk in answer.iter_bytes():
+                    self._answered = time.monotonic()
+                    yield chunk
+        except httpx.HTTPError as error:
+            raise _unreachable(self._endpoint.url, error) from None
+
+    def patiently(self, ask: Callable[[], T]) -> T:
+        """What ``ask`` answers; while the server cannot be reached, it is looked for and asked again."""
+        lost_since: float | None = None
+        told = False
+        while True:
+            try:
+                return ask()
+            except Failure as failure:
+                now = time.monotonic()
+                # What was answered in between, if only for a while, was not lost before.
+                lost_since = now if lost_since is None or self._answered > lost_since else lost_since
+                if failure.code != UNREACHABLE or now - lost_since > PATIENCE:
+                    raise
+                if now - lost_since > 2 and not told:
+                    told = True
+                    note(f"isthmus: {failure.summary} It is asked again for {PATIENCE:.0f} s. {failure.detail}")
+            time.sleep(0.3)
             self._reconnect()
 
     def _read(self, path: str, after: int, params: Mapping[str, Any]) -> Iterator[Any]:

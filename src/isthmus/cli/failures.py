@@ -9,7 +9,7 @@
     6    not allowed
     130  interrupted; work that was begun goes on at the server
 
-``isthmus exec`` passes on the exit code of the command that it ran.
+``isthmus exec`` passes on the exit code of the command that it ran, ``run`` and ``wait`` those of jobs.
 """
 
 from __future__ import annotations

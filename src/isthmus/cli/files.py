@@ -24,7 +24,7 @@ def write_new_file(path: Path, data: bytes, *, force: bool = False) -> None:
         elif path.exists():
             raise FileExistsError
         else:
-            _write(path, data, 0o666 & ~_umask(), new=True)
+            _write(path, data, 0o666 & ~umask(), new=True)
     except FileExistsError:
         raise Failure(f"{path} is there already.", code=CONFLICT, hint="--force replaces it.") from None
     except OSError as error:
@@ -49,7 +49,8 @@ def _write(path: Path, data: bytes, mode: int, *, new: bool = False) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The bits that new files of this process lack."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

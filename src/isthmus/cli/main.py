@@ -10,9 +10,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from isthmus.cli.commands import catalogue, deployments, history, machines, server, sites, templates, tosca
+from isthmus.cli.commands import (
+    catalogue,
+    deployments,
+    history,
+    interlink,
+    jobs,
+    machines,
+    server,
+    sites,
+    templates,
+    tosca,
+)
 from isthmus.cli.commands.completion import completion
 from isthmus.cli.commands.deploy import deploy, update
+from isthmus.cli.commands.run import run
 from isthmus.cli.context import Context
 from isthmus.cli.failures import FAILED, INTERRUPTED, Failure
 from isthmus.cli.output import emit_line, note, show_failure
@@ -29,7 +41,7 @@ Exit codes:
   5    the server cannot be reached, or is busy
   6    not allowed
   130  interrupted; work that was begun goes on at the server
-  exec passes on the exit code of the command that it ran
+  exec passes on the exit code of the command that it ran, run and wait those of jobs
 
 \b
 Environment:
@@ -129,10 +141,15 @@ app.command()(deployments.stop)
 app.command()(deployments.start)
 app.command()(deployments.cancel)
 app.command()(deployments.delete)
-app.command()(sites.sites)
+app.command(cls=machines.AfterDashes)(run)
+app.command()(jobs.jobs)
+app.command()(jobs.wait)
+app.command()(jobs.fetch)
+app.add_typer(sites.app, name="sites")
 app.add_typer(sites.images, name="images")
 app.add_typer(server.app, name="server")
 app.add_typer(tosca.app, name="tosca")
+app.add_typer(interlink.app, name="interlink")
 app.command()(completion)
 
 

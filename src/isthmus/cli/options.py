@@ -9,7 +9,22 @@ import typer
 
 
 def complete_names(incomplete: str) -> list[str]:
-    """Names of deployments, for the shell; nothing when no server runs: completion must not start one."""
+    """Names of deployments and jobs, for the shell."""
+    return _complete(incomplete, "/deployments", "/jobs")
+
+
+def complete_deployments(incomplete: str) -> list[str]:
+    """Names of deployments, for the shell."""
+    return _complete(incomplete, "/deployments")
+
+
+def complete_jobs(incomplete: str) -> list[str]:
+    """Names of jobs, for the shell."""
+    return _complete(incomplete, "/jobs")
+
+
+def _complete(incomplete: str, *lists: str) -> list[str]:
+    """The names in lists of the API; nothing when no server runs: completion must not start one."""
     from isthmus.api.instance import read_instance
     from isthmus.cli.client import Client, Endpoint
     from isthmus.cli.launch import local_token
@@ -20,15 +35,21 @@ def complete_names(incomplete: str) -> list[str]:
         if server is None:
             return []
         client = Client(lambda: Endpoint(server.url, local_token(find_home()), local=True))
-        names = [str(d["name"]) for d in client.get("/deployments", limit=200)["items"]]
+        names = {str(item["name"]) for path in lists for item in client.get(path, limit=200)["items"]}
     except Exception:
         # Whatever is wrong, a shell in the middle of a line is no place to tell it.
         return []
-    return [name for name in names if name.startswith(incomplete)]
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of a deployment.", autocompletion=complete_names)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name or id of a deployment.", autocompletion=complete_deployments)
+]
+Either = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name or id of a deployment or a job.", autocompletion=complete_names)
+]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="Name or id of a job.", autocompletion=complete_jobs)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Do not wait until it is done.")]
 Set = Annotated[

@@ -18,7 +18,17 @@ from isthmus.engine.journal import Journal
 from isthmus.engine.observe import IMAGE_TAG, dump_done, machine_attributes
 from isthmus.engine.operations import OperationRunner
 from isthmus.engine.plan import Action, Target, Verb
-from isthmus.engine.state import Desired, Done, Health, Key, OperationKey, machine_spec, volume_mounts
+from isthmus.engine.state import (
+    Desired,
+    Done,
+    Health,
+    Key,
+    OperationKey,
+    is_shared,
+    machine_spec,
+    volume_key,
+    volume_mounts,
+)
 from isthmus.sites.contract import (
     C,
     Driver,
@@ -29,6 +39,7 @@ from isthmus.sites.contract import (
     Mount,
     Networks,
     Ref,
+    SharedVolumes,
     Volumes,
     lends,
 )
@@ -129,11 +140,14 @@ class Performer:
         await self._forget(action.instances[0])
 
     async def _create_volume(self, action: Action) -> None:
-        volumes = self._lent(Volumes, "volumes")
         key = action.instances[0]
-        size = int(quantity(self.context.desired.topology.nodes[key.node].properties["size"]))
+        node = self.context.desired.topology.nodes[key.node]
+        if is_shared(node):
+            create = self._lent(SharedVolumes, "volumes that machines share").create_shared_volume
+        else:
+            create = self._lent(Volumes, "volumes").create_volume
         await self._put(self._row(key, NodeKind.VOLUME, Health.PENDING))
-        volume = await volumes.create_volume(self._ref(key), size, self._tags())
+        volume = await create(self._ref(key), int(quantity(node.properties["size"])), self._tags())
         await self._put(replace(self._row(key, NodeKind.VOLUME, Health.RUNNING), site_id=volume.id))
 
     async def _delete_volume(self, action: Action) -> None:
@@ -186,11 +200,12 @@ class Performer:
             now = self.journal.store.now()
             await self.journal.write(lambda c: image_rows.touch(c, self.context.driver.name, image_key, now))
         mounts = volume_mounts(topology, topology.nodes[key.node]).items()
-        attached = tuple(Mount(self._ref(Key(v, key.index)), path) for v, path in mounts)
+        attached = tuple(Mount(self._ref(volume_key(topology, v, key)), path) for v, path in mounts)
+        nested = "nested_containers" in machine_spec(topology, topology.nodes[key.node])
         network = (self._ref(Key(".network")),) if self.context.desired.network else ()
         return MachineSpec(
             self._ref(key), image, offer.flavour, offer.cpus, offer.memory, offer.disk,
-            self.context.public_key, network, attached, tags,
+            self.context.public_key, network, attached, tags, nested,
         )  # fmt: skip
 
     async def _wait_until_it_answers(self, row: ResourceRow, machine: Machine) -> None:

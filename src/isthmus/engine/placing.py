@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from isthmus.engine.state import machine_spec
+from isthmus.engine.state import is_shared, machine_spec, volume_mounts
 from isthmus.placement import NoPlace, Placement, choose
-from isthmus.sites.contract import Driver, Machines, lends
+from isthmus.sites.contract import Driver, Machines, SharedVolumes, Volumes, lends
 from isthmus.sites.errors import Permanent, SiteError
-from isthmus.topology import MachineWant, NodeKind, Offer, Topology, quantity
+from isthmus.topology import MachineWant, Node, NodeKind, Offer, Topology, quantity
 
 
 class Sites:
@@ -55,7 +55,18 @@ def machine_want(spec: Mapping[str, Any]) -> MachineWant:
         image=spec.get("image"),
         os=spec.get("os", {}),
         gpus=int(spec.get("num_gpus", 0)),
+        nested_containers="nested_containers" in spec,
     )
+
+
+def volume_refusal(topology: Topology, node: Node, driver: object) -> str | None:
+    """Why a site cannot lend the volumes that a machine attaches; None when it can."""
+    for volume in volume_mounts(topology, node):
+        if lends(driver, Volumes) is None:
+            return f"it has no volumes, and {node.name} attaches {volume}"
+        if is_shared(topology.nodes[volume]) and lends(driver, SharedVolumes) is None:
+            return f"its volumes have one machine each, and {volume} is shared"
+    return None
 
 
 async def place(
@@ -67,7 +78,8 @@ async def place(
     Without ``progress`` the sites are asked as they stand and nothing is made ready.
     """
     offers: dict[str, dict[str, list[Offer]]] = {}
-    wants = {node.name: machine_want(machine_spec(topology, node)) for node in topology.of_kind(NodeKind.MACHINE)}
+    nodes = {node.name: node for node in topology.of_kind(NodeKind.MACHINE)}
+    wants = {name: machine_want(machine_spec(topology, node)) for name, node in nodes.items()}
     for site in sites.names():
         if pinned is not None and site != pinned:
             continue
@@ -75,11 +87,18 @@ async def place(
             driver = sites.get(site) if progress is None else await sites.prepare(site, progress)
             machines = lends(driver, Machines)
             if machines is not None:
-                offers[site] = {name: list(await machines.offers(want)) for name, want in wants.items()}
+                offers[site] = {
+                    name: refused(await machines.offers(want), volume_refusal(topology, nodes[name], driver))
+                    for name, want in wants.items()
+                }
         except SiteError as error:
-            refused = Offer(site, "", "", 0, 0, refusal=str(error))
-            offers[site] = {name: [refused] for name in wants}
+            offers[site] = {name: [Offer(site, "", "", 0, 0, refusal=str(error))] for name in wants}
     return choose(counts, offers, pinned)
+
+
+def refused(offers: Sequence[Offer], why: str | None) -> list[Offer]:
+    """Offers of a site with one more reason against them, if there is one."""
+    return [replace(o, refusal="; ".join(filter(None, (o.refusal, why)))) if why else o for o in offers]
 
 
 def offer_values(offer: Offer) -> dict[str, Any]:

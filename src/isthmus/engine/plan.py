@@ -22,7 +22,9 @@ from isthmus.engine.state import (
     Observed,
     Power,
     Resource,
+    is_shared,
     machine_spec,
+    volume_key,
     volume_mounts,
 )
 from isthmus.topology import Node, NodeKind, Operation, Reference, Stage, Topology, Unknown, describe
@@ -153,7 +155,8 @@ class _Planner:
         if self.desired.network and self.observed.running(Key(NETWORK)) is None:
             return "its network is gone"
         for volume in volume_mounts(self.topology, node):
-            if self.observed.running(Key(volume, key.index)) is None and volume in found.spec.get("mounts", {}):
+            own = volume_key(self.topology, volume, key)
+            if self.observed.running(own) is None and volume in found.spec.get("mounts", {}):
                 return f"its volume {volume} is gone"
         return _difference(found, machine_spec(self.topology, node))
 
@@ -186,9 +189,10 @@ class _Planner:
 
     def _make_volumes(self, node: Node, key: Key) -> Iterator[str]:
         for volume in volume_mounts(self.topology, node):
-            own = Key(volume, key.index)
+            own = volume_key(self.topology, volume, key)
             if self.observed.running(own) is None:
-                yield self._add(Verb.CREATE, Target.VOLUME, volume, (own,), f"{key} mounts it")
+                why = "machines of this deployment share it" if is_shared(self.topology.nodes[volume]) else ""
+                yield self._add(Verb.CREATE, Target.VOLUME, volume, (own,), why or f"{key} mounts it")
 
     def _save_images(self) -> None:
         """Plan images: of each node the first machine that is installed now and was never configured."""
@@ -352,7 +356,8 @@ class _Planner:
     def _remove_volumes(self) -> None:
         wanted = set()
         if self.desired.power is not Power.ABSENT:
-            wanted = {Key(v, k.index) for n, k in self.desired.machines() for v in volume_mounts(self.topology, n)}
+            machines = self.desired.machines()
+            wanted = {volume_key(self.topology, v, k) for n, k in machines for v in volume_mounts(self.topology, n)}
         for key, resource in self.observed.resources.items():
             if resource.kind is NodeKind.VOLUME and key not in wanted:
                 after = [a.id for a in self.actions.values() if a.target is Target.MACHINE and a.verb is Verb.DELETE]

@@ -12,6 +12,9 @@ from isthmus.topology import Node, NodeKind, Topology, quantity
 NETWORK = ".network"
 """The node name of the network that each deployment has of its own; no template can use it."""
 
+SHARED_VOLUME = "isthmus.nodes.SharedVolume"
+"""The type of a volume that there is once, however many instances of machines attach it."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
@@ -122,8 +125,10 @@ def machine_spec(topology: Topology, node: Node) -> dict[str, Any]:
         "image": system.get("image"),
         "os": {k: str(system[k]) for k in ("type", "distribution", "version", "architecture") if system.get(k)},
         "mounts": volume_mounts(topology, node),
+        "shared": [v for v in volume_mounts(topology, node) if is_shared(topology.nodes[v])],
+        "nested_containers": host.get("nested_containers") is True,
     }
-    return {k: v for k, v in spec.items() if v not in (None, "", 0, {}, [])}
+    return {k: v for k, v in spec.items() if v not in (None, "", 0, {}, [])}  # False is 0
 
 
 def volume_mounts(topology: Topology, node: Node) -> dict[str, str]:
@@ -134,6 +139,16 @@ def volume_mounts(topology: Topology, node: Node) -> dict[str, str]:
         if target.kind is NodeKind.VOLUME and quantity(target.properties.get("size") or 0) > 0:
             mounts[target.name] = str(requirement.properties.get("location") or f"/mnt/{target.name}")
     return mounts
+
+
+def is_shared(volume: Node) -> bool:
+    """Whether all that attach a volume have the same one; of any other, each instance has one of its own."""
+    return SHARED_VOLUME in volume.ancestors
+
+
+def volume_key(topology: Topology, volume: str, machine: Key) -> Key:
+    """The instance of a volume that one instance of a machine attaches."""
+    return Key(volume, 0 if is_shared(topology.nodes[volume]) else machine.index)
 
 
 def first_instances(topology: Topology) -> dict[str, list[int]]:

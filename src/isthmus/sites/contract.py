@@ -87,6 +87,8 @@ class MachineSpec:
 
     ``image`` is an image id from an :class:`Offer` or from :class:`Images`; ``authorized_key`` is one
     line of OpenSSH public key for the login user. ``tags`` come back from every listing.
+    ``nested_containers`` asks that ordinary users of the machine can run containers of their own, as they
+    can on any machine that is no container itself.
     """
 
     ref: Ref
@@ -99,6 +101,7 @@ class MachineSpec:
     networks: tuple[Ref, ...] = ()
     mounts: tuple[Mount, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    nested_containers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,14 @@ class Volumes(Protocol):
     async def delete_volume(self, ref: Ref) -> None: ...
 
     async def list_volumes(self, deployment: str | None = None) -> Sequence[Volume]: ...
+
+
+@runtime_checkable
+class SharedVolumes(Protocol):
+    """A site with :class:`Volumes` that many machines can have at once."""
+
+    async def create_shared_volume(self, ref: Ref, size: int | None, tags: Mapping[str, str]) -> Volume:
+        """Find or make a volume for many machines; it is found, listed and deleted as any other."""
 
 
 @runtime_checkable

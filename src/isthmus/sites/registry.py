@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
 
-from isthmus.sites.contract import Commands, Driver, Images, Machines, Networks, Volumes
+from isthmus.sites.contract import Commands, Driver, Images, Machines, Networks, SharedVolumes, Volumes
 from isthmus.sites.errors import Permanent
+from isthmus.sites.jobs import Jobs
 
 DRIVERS: Mapping[str, str] = {
     "fake": "isthmus.sites.fake.driver:FakeDriver",
+    "htcondor": "isthmus.sites.htcondor.driver:HTCondorDriver",
     "local": "isthmus.sites.local.driver:LocalDriver",
+    "slurm": "isthmus.sites.slurm.driver:SlurmDriver",
     "ssh": "isthmus.sites.ssh.driver:SshDriver",
 }
 """Kind of site to ``module:Class``; the class is called with a name and a mapping of options."""
@@ -20,8 +23,10 @@ CAPABILITIES: Mapping[str, type] = {
     "machines": Machines,
     "networks": Networks,
     "volumes": Volumes,
+    "shared volumes": SharedVolumes,
     "images": Images,
     "commands": Commands,
+    "jobs": Jobs,
 }
 
 

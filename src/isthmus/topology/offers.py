@@ -12,6 +12,7 @@ class MachineWant:
 
     ``memory`` and ``disk`` are bytes. ``image`` is what the template wrote (a name, or a URL whose
     meaning the driver knows); ``os`` holds the properties of the ``os`` capability.
+    ``nested_containers`` asks for a machine whose ordinary users can run containers.
     """
 
     cpus: float | None = None
@@ -21,6 +22,7 @@ class MachineWant:
     image: str | None = None
     os: Mapping[str, str] = field(default_factory=dict)
     gpus: int = 0
+    nested_containers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

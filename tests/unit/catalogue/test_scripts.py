@@ -90,3 +90,35 @@ def test_a_file_that_changed_stays_unread_until_its_daemon_has_read_it(tmp_path)
     """
 
     assert bash(script, work=str(tmp_path)).split() == ["new", "same", "changed", "640", "two"]
+
+
+def test_machines_that_share_a_home_and_come_at_once_make_it_once_and_whole(tmp_path):
+    script = f"""
+        . "{FOLDER}/slurm-cluster/scripts/common.sh"
+        for i in {{1..8}}; do make_home "$(id -un)" "$work/ada" & pids+=($!); done
+        for pid in "${{pids[@]}}"; do wait "$pid"; done
+        make_home "$(id -un)" "$work/ada"
+        touch "$work/ada/mine"; make_home "$(id -un)" "$work/ada"
+        stat --format=%a "$work/ada"
+    """
+
+    assert bash(script, work=str(tmp_path)).split() == ["700"]
+    assert [f.name for f in tmp_path.iterdir()] == ["ada"]
+    kept = {f.name for f in (tmp_path / "ada").iterdir()}
+    assert kept == {f.name for f in Path("/etc/skel").iterdir()} | {"mine"}
+
+
+@pytest.mark.parametrize(("name", "role", "first"), [
+    ("slurm-cluster", "worker", "slurmd"), ("htcondor-pool", "manager", "condor"),
+])  # fmt: skip
+def test_packages_that_are_asked_for_are_installed_with_the_others(name, role, first):
+    text = function(f"{name}/scripts/install.sh", "packages_of_role") + "packages_of_role"
+    common = {"role": role, "accounting": "false", "rest_api": "false"}
+
+    some = bash(text, packages='["gcc", "libstdc++-14-dev"]', containers="false", **common).split()
+    none = bash(text, packages="[]", containers="true", **common).split()
+
+    assert some[0] == none[0] == first
+    assert some[-2:] == ["gcc", "libstdc++-14-dev"]
+    assert "apptainer/unstable" in none
+    assert "apptainer/unstable" not in some

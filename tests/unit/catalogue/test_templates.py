@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from isthmus import catalogue
+from isthmus.engine.state import is_shared, volume_mounts
 from isthmus.errors import NotFound
 from isthmus.topology import NodeKind, Secret, Stage, evaluate, references
 from isthmus.tosca import load
@@ -201,3 +202,31 @@ def test_a_job_that_is_not_there_is_answered_with_those_that_are():
         catalogue.job("nothing")
 
     assert "slurm-primes.sh" in caught.value.hint
+
+
+@pytest.mark.parametrize(("name", "kind", "host"), [
+    ("slurm-cluster", "slurm", "controller"), ("htcondor-pool", "htcondor", "manager"),
+])  # fmt: skip
+def test_a_batch_system_is_found_in_its_topology(name, kind, host):
+    topology = topology_of(name, user="ada", containers="true")
+
+    (node,) = [n for n in topology.nodes.values() if "jobs" in n.capabilities]
+
+    assert dict(node.capabilities["jobs"]) == {"kind": kind, "user": "ada", "containers": True}
+    assert topology.host_of(node.name).name == host
+    assert topology.nodes["worker"].capabilities["host"]["nested_containers"] is True
+
+
+def test_all_machines_of_slurm_attach_one_home_unless_it_is_of_size_0():
+    topology, without = topology_of("slurm-cluster"), topology_of("slurm-cluster", shared_home="0 GiB")
+
+    for name in ("controller", "worker"):
+        assert volume_mounts(topology, topology.nodes[name]) == {"home": "/home"}
+        assert volume_mounts(without, without.nodes[name]) == {}
+    assert is_shared(topology.nodes["home"])
+
+
+@pytest.mark.parametrize("name", ["slurm-cluster", "htcondor-pool"])
+@pytest.mark.parametrize("package", ["-y", "a b", "$(id)", "gcc=1"])
+def test_a_package_that_is_none_is_refused(name, package):
+    assert not load(catalogue.bundle(name), {"packages": [package]}).topology

@@ -72,6 +72,35 @@ def test_a_remote_server_that_has_gone_is_unreachable(canned: Canned) -> None:
     assert caught.value.code == 5
 
 
+def test_who_is_patient_asks_again_until_there_is_an_answer(canned: Canned) -> None:
+    asked: list[int] = []
+
+    def tell(_: httpx.Request) -> httpx.Response:
+        asked.append(1)
+        if len(asked) < 4:
+            raise httpx.ReadError("cut")
+        return httpx.Response(200, json={"items": []})
+
+    canned.answers["GET /sites"] = tell
+    client = Client(lambda: HERE)
+    assert client.patiently(lambda: client.get("/sites")) == {"items": []}
+
+
+def test_patience_is_for_what_is_away_and_has_an_end(canned: Canned, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 4))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    canned.problem("GET /sites", 503)
+    client = Client(lambda: HERE)
+    with pytest.raises(Failure) as caught:
+        client.patiently(lambda: client.get("/sites"))
+    assert (caught.value.code, len(canned.asked) < 20) == (5, True)
+    canned.problem("GET /sites", 404)
+    before = len(canned.asked)
+    with pytest.raises(Failure):
+        client.patiently(lambda: client.get("/sites"))
+    assert len(canned.asked) == before + 1
+
+
 def test_an_answer_that_is_no_problem_document_is_told_by_its_status(canned: Canned) -> None:
     canned.answers["GET /sites"] = httpx.Response(502, text="<html>")
     with pytest.raises(Failure, match="502"):

@@ -229,6 +229,7 @@ def test_logs_are_told_with_their_machine(canned: Canned, run: Any) -> None:
     def tell(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"items": [] if request.url.params["after"] == "1" else [line]})
 
+    canned.deployment()
     canned.answers["GET /deployments/one/logs"] = tell
     assert run("logs", "one").stdout == "worker[0] Standard.create | hi\n"
     assert json.loads(run("logs", "one", "--json").stdout) == line

@@ -10,9 +10,10 @@ import pytest
 from isthmus.sites.contract import Ref
 from isthmus.sites.fake import FakeDriver, Fault, Kind, OperationRule, audit
 from isthmus.store import history
+from isthmus.topology import Topology
 
 from .harness import Harness, until
-from .topologies import cluster
+from .topologies import attached, cluster, machine, topology, volume
 
 
 @pytest.fixture
@@ -221,3 +222,30 @@ async def test_a_machine_that_is_slow_to_start_keeps_its_disk(harness: Harness) 
     await harness.settle()
     assert harness.row(d).phase == "running"
     assert {m.id for m in harness.world.resources("fake", "machine", d)} == before
+
+
+async def test_machines_that_share_a_volume_have_one_from_the_first_to_the_last(harness: Harness) -> None:
+    def shared(workers: int) -> Topology:
+        return topology(
+            volume("home", shared=True),
+            attached(machine("controller"), "home"),
+            attached(machine("worker", workers, 10), "home"),
+        )
+
+    def volumes() -> list[str]:
+        return [r.id for r in harness.world.resources("fake", "volume")]
+
+    id_ = harness.create(shared(2))
+    await harness.settle()
+    (made,) = volumes()
+    assert all(made in m.draft.uses for m in harness.world.resources("fake", "machine"))
+
+    harness.world.vanish("fake", "machine", Ref(id_, "worker", 1))
+    harness.change(id_, shared(3))
+    await harness.settle()
+    assert volumes() == [made]
+    assert len(harness.world.users(harness.world.resources("fake", "volume")[0])) == 4
+
+    harness.change(id_, power="absent")
+    await harness.settle()
+    assert volumes() == []

@@ -12,7 +12,7 @@ from isthmus.engine.scope import Scope, run_with
 from isthmus.engine.state import NETWORK, Desired, Done, Health, Key, Observed, Power, Resource, machine_spec
 from isthmus.topology import NodeKind, Stage, Topology
 
-from .topologies import cluster, machine, operation, software, topology
+from .topologies import attached, cluster, machine, operation, software, topology, volume
 
 UP = (Stage.CREATE, Stage.CONFIGURE, Stage.START)
 
@@ -286,3 +286,70 @@ def test_scaling_in_and_stopping_at_once_stops_what_leaves_too() -> None:
 def test_a_broken_machine_is_stopped_with_the_rest() -> None:
     observed = having(converged(desire()), Key("worker", 0), health=Health.ERROR)
     assert "stop:machine:worker[0]" in ids(make_plan(desire(power=Power.STOPPED), observed))
+
+
+def with_volume(workers: int = 2, *, shared: bool, size: str = "1 GiB") -> Desired:
+    top = topology(
+        volume("home", size, shared),
+        attached(machine("controller"), "home", "/home"),
+        attached(machine("worker", workers, 10), "home", "/home"),
+    )
+    return Desired(top, {"controller": (0,), "worker": tuple(range(workers))})
+
+
+def volumes_up(desired: Desired, *keys: Key) -> Observed:
+    volumes = {k: Resource(k, NodeKind.VOLUME, Health.RUNNING) for k in keys}
+    return Observed({**bare(desired).resources, **volumes})
+
+
+HOME = Key("home", 0)
+
+
+def test_a_shared_volume_is_made_once_and_before_every_machine_that_attaches_it() -> None:
+    plan = make_plan(with_volume(shared=True), Observed())
+    assert [i for i in ids(plan) if ":volume:" in i] == ["create:volume:home[0]"]
+    for name in ("controller[0]", "worker[0]", "worker[1]"):
+        assert "create:volume:home[0]" in find(plan, f"create:machine:{name}").after
+    assert "share it" in find(plan, "create:volume:home[0]").why
+
+
+def test_of_any_other_volume_each_instance_has_its_own() -> None:
+    plan = make_plan(with_volume(shared=False), Observed())
+    assert {i for i in ids(plan) if ":volume:" in i} == {"create:volume:home[0]", "create:volume:home[1]"}
+    assert "create:volume:home[1]" in find(plan, "create:machine:worker[1]").after
+
+
+def test_one_more_worker_attaches_the_shared_volume_that_is_there_and_one_less_leaves_it() -> None:
+    two, three = with_volume(2, shared=True), with_volume(3, shared=True)
+    assert ids(make_plan(three, volumes_up(two, HOME))) == ["create:machine:worker[2]"]
+    assert ids(make_plan(two, volumes_up(three, HOME))) == ["delete:machine:worker[2]"]
+    assert not make_plan(two, volumes_up(two, HOME))
+
+
+def test_all_that_attach_a_shared_volume_are_made_anew_when_it_is_gone() -> None:
+    wanted = with_volume(shared=True)
+    plan = make_plan(wanted, bare(wanted))
+    assert ids(plan).count("create:volume:home[0]") == 1
+    for name in ("controller[0]", "worker[0]", "worker[1]"):
+        assert find(plan, f"delete:machine:{name}").why == "its volume home is gone"
+        assert {"create:volume:home[0]", f"delete:machine:{name}"} <= set(find(plan, f"create:machine:{name}").after)
+
+
+def test_a_shared_volume_goes_after_the_last_machine() -> None:
+    wanted = replace(with_volume(shared=True), power=Power.ABSENT)
+    plan = make_plan(wanted, volumes_up(wanted, HOME))
+    assert set(find(plan, "delete:volume:home[0]").after) == {
+        f"delete:machine:{m}" for m in ("controller[0]", "worker[0]", "worker[1]")
+    }
+
+
+def test_a_shared_volume_of_size_0_is_not_wanted() -> None:
+    wanted = with_volume(shared=True, size="0 GiB")
+    assert not [i for i in ids(make_plan(wanted, Observed())) if ":volume:" in i]
+
+
+def test_a_volume_that_becomes_shared_is_attached_anew() -> None:
+    before, after = with_volume(shared=False), with_volume(shared=True)
+    plan = make_plan(after, volumes_up(before, HOME, Key("home", 1)))
+    assert find(plan, "delete:machine:worker[1]").why == "shared changed"
+    assert find(plan, "delete:volume:home[1]").after

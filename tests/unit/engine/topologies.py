@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from isthmus.topology import (
@@ -25,6 +26,17 @@ def machine(name: str, count: int = 1, most: int = 1, **host: Any) -> Node:
     capabilities = {"host": {"num_cpus": 1, "mem_size": "1 GiB", **host}}
     return Node(name, "tosca.nodes.Compute", NodeKind.MACHINE, capabilities=capabilities,
                 scaling=Scaling(0, max(count, most), count))  # fmt: skip
+
+
+def volume(name: str, size: str = "1 GiB", shared: bool = False) -> Node:
+    type_ = "isthmus.nodes.SharedVolume" if shared else "tosca.nodes.Storage.BlockStorage"
+    return Node(name, type_, NodeKind.VOLUME, (type_,), {"size": size})
+
+
+def attached(node: Node, volume: str, location: str = "/data") -> Node:
+    relationship = "tosca.relationships.AttachesTo"
+    requirement = Requirement("local_storage", volume, relationship, {"location": location})
+    return replace(node, requirements=(*node.requirements, requirement))
 
 
 def operation(node: str, stage: Stage, code: str = "1", **inputs: Any) -> Operation:

@@ -17,12 +17,12 @@ async def test_a_site_is_opened_by_its_kind():
 
     assert isinstance(driver, Driver)
     assert (driver.name, driver.kind) == ("lab", "fake")
-    assert capabilities(driver) == ("machines", "networks", "volumes", "images", "commands")
+    assert capabilities(driver) == ("machines", "networks", "volumes", "shared volumes", "images", "commands")
     await driver.close()
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(Permanent, match=r"'fog'.*fake, local, ssh"):
+    with pytest.raises(Permanent, match=r"'fog'.*fake, htcondor, local, slurm, ssh"):
         open_site("lab", "fog", {})
 
 

@@ -20,8 +20,8 @@ from isthmus.api.bodies import (
 )
 from isthmus.api.encode import answer, answer_deployment
 from isthmus.api.json_route import JsonRoute
-from isthmus.api.routes.common import ServiceDep, problems
-from isthmus.errors import Invalid, PreconditionFailed
+from isthmus.api.routes.common import ServiceDep, problems, unquote_key
+from isthmus.errors import PreconditionFailed
 from isthmus.service import Source
 from isthmus.views import AccessView, DeploymentSummary, DeploymentView, Page, Phase, PlanView
 
@@ -75,7 +75,7 @@ async def create_deployment(
         name=body.name,
         inputs=body.inputs,
         site=body.site,
-        idempotency_key=_unquote(idempotency_key),
+        idempotency_key=unquote_key(idempotency_key),
     )
     return answer_deployment(view, 202 if new else 200)
 
@@ -224,16 +224,6 @@ async def show_access(
 
 async def _source(template: TemplateBody | None) -> Source | None:
     return await asyncio.to_thread(template.source) if template else None
-
-
-def _unquote(key: str | None) -> str | None:
-    """The key out of its quotes (RFC 8941 §3.3.3); clients that leave them out are served too."""
-    if key is None:
-        return None
-    bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
-    if not bare or not bare.isascii() or not bare.isprintable():
-        raise Invalid("Idempotency-Key must be a string of printable characters.", code="invalid-request")
-    return bare
 
 
 def _version(if_match: str | None) -> int | None:

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from isthmus.api.auth import Who
 from isthmus.api.bodies import PruneBody
-from isthmus.api.encode import answer_items
+from isthmus.api.encode import answer, answer_items
 from isthmus.api.json_route import JsonRoute
-from isthmus.api.routes.common import ServiceDep, problems
+from isthmus.api.routes.common import JobsDep, ServiceDep, problems
+from isthmus.job_views import FacilitiesView
 from isthmus.views import ImageView, SiteView
 
 router = APIRouter(route_class=JsonRoute, tags=["sites"])
@@ -31,6 +32,15 @@ class ImageList:
 @router.get("/sites", summary="List the sites", response_model=SiteList, responses=problems())
 async def list_sites(service: ServiceDep, who: Who) -> Response:
     return answer_items(await service.sites())
+
+
+@router.get("/sites/{name}", summary="Show a site", response_model=FacilitiesView, responses=problems(404))
+async def show_site(name: str, jobs: JobsDep, who: Who) -> Response:
+    """What it offers to jobs now: partitions, free cores, memory, GPUs, limits, and how long one may wait.
+
+    The name may be that of a deployment which is a batch system.
+    """
+    return answer(await jobs.facilities(who, name))
 
 
 @router.get("/images", summary="List baked images", response_model=ImageList, responses=problems())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isthmus.cli.commands.templates import node_count
 from isthmus.cli.context import connect
-from isthmus.cli.options import Detach, Json, Name, Yes
+from isthmus.cli.options import Detach, Either, Json, Name, Yes
 from isthmus.cli.output import emit, emit_line, note, on_terminal, say
+
+if TYPE_CHECKING:
+    from isthmus.cli.client import Client
 
 
 def list_(
@@ -30,15 +33,26 @@ def list_(
         show_deployments(found)
 
 
-def show(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Show a deployment with the tree of its nodes and their states."""
+def show(
+    ctx: typer.Context,
+    name: Either,
+    tasks: Annotated[bool, typer.Option("--tasks", help="Of a job: every task of its array.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a deployment with the tree of its nodes, or a job with its tasks and what they used."""
+    from isthmus.cli.job_render import show_job
+    from isthmus.cli.references import find
     from isthmus.cli.render import show_deployment
 
-    view = connect(ctx).get(f"/deployments/{name}")
+    found = find(connect(ctx), name, whole=True)
     if as_json:
-        emit(view)
+        emit(found.view)
+    elif found.is_job:
+        show_job(found.view, tasks=tasks)
+    elif tasks:
+        raise typer.BadParameter(f"{name} is a deployment, which has no tasks")
     else:
-        show_deployment(view)
+        show_deployment(found.view)
 
 
 def outputs(
@@ -77,27 +91,58 @@ def scale(
     """Give a node another number of instances."""
     node, count = node_count(target)
     body = {"node": node, "count": count, "remove": remove or []}
-    _change(ctx, name, "POST", "/scale", "running", detach, as_json, body)
+    _change(connect(ctx), name, "POST", "/scale", "running", detach, as_json, body)
 
 
 def start(ctx: typer.Context, name: Name, detach: Detach = False, as_json: Json = False) -> None:
     """Start a stopped deployment."""
-    _change(ctx, name, "POST", "/start", "running", detach, as_json)
+    _change(connect(ctx), name, "POST", "/start", "running", detach, as_json)
 
 
 def stop(ctx: typer.Context, name: Name, detach: Detach = False, as_json: Json = False) -> None:
     """Stop a deployment's machines, keeping their disks."""
-    _change(ctx, name, "POST", "/stop", "stopped", detach, as_json)
+    _change(connect(ctx), name, "POST", "/stop", "stopped", detach, as_json)
 
 
-def cancel(ctx: typer.Context, name: Name, detach: Detach = False, as_json: Json = False) -> None:
-    """Stop working on a deployment. What is there stays until it is resumed or deleted."""
-    _change(ctx, name, "POST", "/cancel", "cancelled", detach, as_json)
+def cancel(
+    ctx: typer.Context,
+    name: Either,
+    tasks: Annotated[
+        str | None, typer.Option("--tasks", metavar="RANGE", help="Of a job: only these tasks, such as 3 or 1-10.")
+    ] = None,
+    detach: Detach = False,
+    as_json: Json = False,
+) -> None:
+    """End a job, or stop working on a deployment: what is there stays until it is resumed or deleted."""
+    from isthmus.cli.references import find
+
+    client = connect(ctx)
+    found = find(client, name)
+    if found.is_job:
+        _cancel_job(client, found.view, tasks, detach, as_json)
+    elif tasks:
+        raise typer.BadParameter(f"{name} is a deployment, which has no tasks")
+    else:
+        _change(client, found.ref, "POST", "/cancel", "cancelled", detach, as_json)
+
+
+def _cancel_job(client: Client, view: Any, tasks: str | None, detach: bool, as_json: bool) -> None:
+    from isthmus.cli.job_follow import showing, wait_for_job
+    from isthmus.cli.job_render import outcome
+
+    view = client.post(f"/jobs/{view['id']}/cancel", {"tasks": tasks} if tasks else {})
+    if not detach and tasks is None:
+        with showing() as status:
+            view = wait_for_job(client, view, status, log=False)
+    if as_json:
+        emit(view)
+    else:
+        note("Accepted." if detach or tasks else outcome(view))
 
 
 def delete(
     ctx: typer.Context,
-    name: Name,
+    name: Either,
     yes: Yes = False,
     detach: Detach = False,
     wait: Annotated[
@@ -105,16 +150,24 @@ def delete(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Take a deployment down and remove all that was made for it."""
+    """Take a deployment down and remove all that was made for it, or end a job and remove all that it left."""
     import sys
 
+    from isthmus.cli.references import find
+
+    client = connect(ctx)
+    found = find(client, name)
     if not yes and on_terminal() and sys.stdin.isatty():
-        typer.confirm(f"Delete {name} and all that is on it?", abort=True)
-    _change(ctx, name, "DELETE", "", "deleted", detach or not wait, as_json)
+        typer.confirm(f"Delete the {found.kind} {name} and all that is on it?", abort=True)
+    if not found.is_job:
+        _change(client, found.ref, "DELETE", "", "deleted", detach or not wait, as_json)
+        return
+    client.call("DELETE", f"/jobs/{found.view['id']}")
+    emit({"id": found.view["id"], "deleted": True}) if as_json else note(f"{found.view['name']} is deleted.")
 
 
 def _change(
-    ctx: typer.Context,
+    client: Client,
     name: str,
     method: str,
     verb: str,
@@ -125,7 +178,6 @@ def _change(
 ) -> None:
     from isthmus.cli.progress import finish, mark
 
-    client = connect(ctx)
     before = mark(client, name)
     options = {"json": body} if body is not None else {}
     changed = client.call(method, f"/deployments/{name}{verb}", **options)

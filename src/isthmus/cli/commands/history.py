@@ -9,11 +9,12 @@ import typer
 
 from isthmus.cli.context import connect
 from isthmus.cli.failures import INTERRUPTED, NOT_FOUND, Failure
-from isthmus.cli.options import Json, Name
+from isthmus.cli.options import Either, Json, Name
 from isthmus.cli.output import emit_line, say
 
 if TYPE_CHECKING:
     from isthmus.cli.client import Client
+    from isthmus.cli.job_log import Wish
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as more comes, until Ctrl-C.")]
 
@@ -27,18 +28,65 @@ def events(ctx: typer.Context, name: Name, follow: Follow = False, as_json: Json
 
 def logs(
     ctx: typer.Context,
-    name: Name,
+    name: Either,
     follow: Follow = False,
     node: Annotated[
-        str | None, typer.Option(metavar="INSTANCE", help="Only of this machine, such as 'worker[1]'.")
+        str | None,
+        typer.Option(metavar="INSTANCE", help="Of a deployment: only this machine, such as 'worker[1]'."),
     ] = None,
+    task: Annotated[str | None, typer.Option(metavar="N", help="Of a job: this task of its array.")] = None,
+    container: Annotated[str | None, typer.Option(metavar="NAME", help="Of a job: this container.")] = None,
+    tail: Annotated[str | None, typer.Option(metavar="N", help="Of a job: the last lines only.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Of a job: only the last 10m, 2h or so.")] = None,
+    timestamps: Annotated[bool, typer.Option("--timestamps", help="Of a job: with the time of each line.")] = False,
+    previous: Annotated[bool, typer.Option("--previous", help="Of a job: the run before the last restart.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what operations printed on the machines. With --json: one line of the log a line."""
+    """Show what a job printed, or what operations of a deployment did on its machines. With --json: a line each."""
+    from isthmus.cli.references import find
     from isthmus.cli.render import log_line
 
-    tell = emit_line if as_json else _says(log_line)
-    _show(connect(ctx), f"/deployments/{name}/logs", follow, tell, instance=node)
+    client = connect(ctx)
+    found = find(client, name)
+    of_jobs = {"--task": task, "--container": container, "--tail": tail, "--since": since, "--timestamps": timestamps,
+               "--previous": previous}  # fmt: skip
+    if not found.is_job:
+        if wrong := next((option for option, value in of_jobs.items() if value), None):
+            raise typer.BadParameter(f"{name} is a deployment, and {wrong} is for jobs")
+        tell = emit_line if as_json else _says(log_line)
+        _show(client, f"/deployments/{found.ref}/logs", follow, tell, instance=node)
+        return
+    if node:
+        raise typer.BadParameter(f"{name} is a job, and --node is for deployments")
+    wish = _wish(task, container, tail, since, previous, timestamps)
+    _show_job(client, found.view, wish, follow, as_json)
+
+
+def _wish(
+    task: str | None, container: str | None, tail: str | None, since: str | None, previous: bool, timestamps: bool
+) -> Wish:
+    from isthmus.cli.job_log import Wish
+    from isthmus.cli.job_words import told
+    from isthmus.work import notation
+
+    for option, text in (("--task", task), ("--tail", tail)):
+        if text is not None and not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise typer.BadParameter(f"{option} {text!r} is no whole number")
+    seconds = told("--since", lambda: notation.duration(since)) if since is not None else None
+    return Wish(
+        int(task) if task else None, container, int(tail) if tail else None, seconds, previous, timestamps
+    )  # fmt: skip
+
+
+def _show_job(client: Client, view: Any, wish: Wish, follow: bool, as_json: bool) -> None:
+    from isthmus.cli.job_log import Reader, json_lines, read_log, to_stdout
+
+    write = json_lines(wish.task, wish.container) if as_json else to_stdout()
+    reader = Reader(write, timestamps=wish.timestamps or as_json)
+    try:
+        read_log(client, view["id"], wish, reader, follow=follow)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _says(line: Callable[[Mapping[str, Any]], str]) -> Callable[[Any], None]:

@@ -32,6 +32,12 @@ class AfterDashes(TyperCommand):
         return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
 
 
+def words_after_dashes(ctx: typer.Context) -> list[str]:
+    """What stood after ``--``, as it was given."""
+    words: list[str] = ctx.meta.get(_COMMAND, [])
+    return words
+
+
 def ssh(ctx: typer.Context, name: Name, node: Instance = None) -> None:
     """Log in to a machine of a deployment."""
     _run(ctx, name, node, [], terminal=sys.stdin.isatty())
@@ -39,7 +45,7 @@ def ssh(ctx: typer.Context, name: Name, node: Instance = None) -> None:
 
 def exec_(ctx: typer.Context, name: Name, node: Instance = None) -> None:
     """Run a command on a machine. Its exit code is passed on, stdin is passed in."""
-    command = ctx.meta.get(_COMMAND)
+    command = words_after_dashes(ctx)
     if not command:
         raise typer.BadParameter("put the command after --, such as: isthmus exec NAME -- uptime")
     _run(ctx, name, node, command, terminal=False)

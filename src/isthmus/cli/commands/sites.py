@@ -10,12 +10,16 @@ from isthmus.cli.context import connect
 from isthmus.cli.options import Json
 from isthmus.cli.output import emit, say, size, table, when
 
+app = typer.Typer(help="List the sites, and what each offers to jobs.", invoke_without_command=True)
 images = typer.Typer(help="Show and free baked images.", no_args_is_help=True)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+@app.callback()
 def sites(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the sites and whether they can be used."""
+    """List the sites and whether they can be used; `isthmus sites show SITE` tells more of one."""
+    if ctx.invoked_subcommand is not None:
+        return
     found = connect(ctx).get("/sites")["items"]
     if as_json:
         emit(found)
@@ -31,6 +35,24 @@ def sites(ctx: typer.Context, as_json: Json = False) -> None:
         ],
         empty="No sites are configured.",
     )  # fmt: skip
+
+
+@app.command("show")
+def show_site(
+    ctx: typer.Context,
+    site: Annotated[str, typer.Argument(metavar="SITE", help="A site, or a deployment that is a batch system.")],
+    as_json: Json = False,
+) -> None:
+    """Show what a site offers to jobs: partitions, free cores, memory, GPUs, limits, and how long one may wait."""
+    from urllib.parse import quote
+
+    from isthmus.cli.job_render import show_site
+
+    found = connect(ctx).get(f"/sites/{quote(site, safe='')}")
+    if as_json:
+        emit(found)
+    else:
+        show_site(found)
 
 
 @images.command("list")

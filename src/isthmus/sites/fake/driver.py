@@ -31,6 +31,8 @@ from isthmus.sites.fake.records import PRIVATE, PUBLIC, Draft, Resource, address
 
 _TIMED_OUT = 124
 """The exit code of an operation that took too long, as of timeout(1)."""
+_SHARED = "shared"
+"""The flavour of a volume that many machines may have."""
 
 
 class FakeDriver(Frame):
@@ -137,6 +139,12 @@ class FakeDriver(Frame):
         async with self._call("create_volume", ref):
             return _volume(self._make("volume", ref, Draft(size=size or self.options.volume_size, tags=tags)))
 
+    async def create_shared_volume(self, ref: Ref, size: int | None, tags: Mapping[str, str]) -> Volume:
+        """Make a volume for many machines, or find it."""
+        async with self._call("create_shared_volume", ref):
+            draft = Draft(size=size or self.options.volume_size, flavour=_SHARED, tags=tags)
+            return _volume(self._make("volume", ref, draft))
+
     async def delete_volume(self, ref: Ref) -> None:
         """Delete a volume; :class:`Temporary` while a machine has it."""
         async with self._call("delete_volume", ref):
@@ -223,15 +231,18 @@ class FakeDriver(Frame):
             spec.flavour,
             spec.authorized_key,
             spec.tags,
-            tuple(self._needed(kind, ref) for kind, ref in _needs(spec)),
+            tuple(self._needed(kind, ref, spec.ref) for kind, ref in _needs(spec)),
             self._baked(spec.image),
         )
         return self._make("machine", spec.ref, draft, State.PENDING)
 
-    def _needed(self, kind: str, ref: Ref) -> str:
+    def _needed(self, kind: str, ref: Ref, machine: Ref) -> str:
         found = self.world.find(self.name, kind, ref)
         if found is None:
             raise Temporary(f"{kind} {ref.name} not found")
+        others = [user.ref.name for user in self.world.users(found) if user.ref != machine]
+        if kind == "volume" and found.draft.flavour != _SHARED and others:
+            raise Permanent(f"volume {ref.name} is in use by {others[0]}, and is not shared")
         return found.id
 
     def _baked(self, image: str) -> Sequence[str]:

@@ -18,6 +18,7 @@ VERBS = (
     "create_machine",
     "create_network",
     "create_volume",
+    "create_shared_volume",
     "save_image",
     "start_machine",
     "stop_machine",

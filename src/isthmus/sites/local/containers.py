@@ -28,6 +28,10 @@ _MOST = 30000
 
 _CGROUPS = "/sys/fs/cgroup"
 
+_MORE_CAPABILITIES = ("SYS_PTRACE",)
+"""Root sees what the processes of others use, as on any machine; a batch system holds jobs to their memory by
+that. It reaches no process outside of its own machine."""
+
 
 def is_half_made(found: Mapping[str, Any]) -> bool:
     """Whether a listed container never ran, or is on its way out, so that it is to be made anew."""
@@ -68,7 +72,7 @@ def networking_config(api: APIClient, ref: Ref, network: str, address: str) -> A
 
 
 def host_config(connection: Connection, spec: MachineSpec, network: str | None, binds: Mapping[str, str]) -> Any:
-    """Limits and mounts; capabilities and system call filter are the engine's defaults."""
+    """Limits and mounts; the system call filter, and but for one the capabilities, are the engine's defaults."""
     from docker.types import Mount
 
     volumes = [Mount(path, volume, type="volume") for volume, path in binds.items()]
@@ -78,6 +82,7 @@ def host_config(connection: Connection, spec: MachineSpec, network: str | None, 
         mem_limit=spec.memory,
         memswap_limit=spec.memory,
         tmpfs=_TMPFS,
+        cap_add=list(_MORE_CAPABILITIES),
         mounts=volumes,
         restart_policy={"Name": "no"},
         **_cgroup_settings(connection),

@@ -12,6 +12,7 @@ from isthmus.sites.local import docker_engine, host
 from isthmus.sites.local.baked import BakedImages
 from isthmus.sites.local.connection import Connection
 from isthmus.sites.local.image import MachineImage
+from isthmus.sites.local.jobs import LentJobs, LocalQueue
 from isthmus.sites.local.machines import Containers
 from isthmus.sites.local.networks import Bridges
 from isthmus.sites.local.offers import Offers
@@ -19,7 +20,7 @@ from isthmus.sites.local.options import read_options
 from isthmus.sites.local.volumes import Disks
 
 
-class LocalDriver:
+class LocalDriver(LentJobs):
     """One site on one container engine; connects when first used. See :class:`LocalOptions` for options."""
 
     kind = "local"
@@ -32,7 +33,8 @@ class LocalDriver:
         self._offers = Offers(name, self._connection, self._options, self._base)
         self._bridges = Bridges(name, self._connection, self._options.subnets)
         self._disks = Disks(name, self._connection)
-        self._machines = Containers(name, self._connection, self._bridges, self._disks)
+        self._machines = Containers(name, self._connection, self._bridges, self._disks, self._options)
+        self.jobs = LocalQueue(name, self._options.jobs, self._options.socket)
         self._baked = BakedImages(self._connection, self._options.prefix)
 
     async def status(self) -> Status:
@@ -56,8 +58,9 @@ class LocalDriver:
         await self._connection.run(self._base.ensure, tell)
 
     async def close(self) -> None:
-        """Let go of the engine."""
+        """Let go of the engine, and of the agent of jobs; jobs go on."""
         self._connection.close()
+        await self.jobs.close()
 
     async def offers(self, want: MachineWant) -> Sequence[Offer]:
         """The one machine that this host would give, or in words why not."""
@@ -101,6 +104,10 @@ class LocalDriver:
 
     async def create_volume(self, ref: Ref, size: int | None, tags: Mapping[str, str]) -> Volume:
         return await self._connection.run(self._disks.create, ref, size, tags)
+
+    async def create_shared_volume(self, ref: Ref, size: int | None, tags: Mapping[str, str]) -> Volume:
+        """The same as any other: machines of one engine can all have it."""
+        return await self.create_volume(ref, size, tags)
 
     async def delete_volume(self, ref: Ref) -> None:
         await self._connection.run(self._disks.delete, ref)

@@ -7,14 +7,15 @@ from http import HTTPStatus
 from typing import Any
 
 from isthmus.sites.contract import Machine, MachineSpec, Network, Ref
-from isthmus.sites.errors import Permanent, SiteError, Temporary
-from isthmus.sites.local import labels
+from isthmus.sites.errors import Permanent, SiteError, Temporary, Unsupported
+from isthmus.sites.local import labels, nesting
 from isthmus.sites.local.addressbook import AddressBook
 from isthmus.sites.local.connection import Connection
 from isthmus.sites.local.containers import as_machine, host_config, is_half_made, machine_labels, networking_config
 from isthmus.sites.local.hostkey import HostKey, identity_archive, make_host_key
 from isthmus.sites.local.locks import exclusive
 from isthmus.sites.local.networks import Bridges
+from isthmus.sites.local.options import LocalOptions
 from isthmus.sites.local.volumes import Disks
 
 STOP_SECONDS = 10
@@ -27,8 +28,11 @@ _ADDRESS_TAKEN = ("address already in use", "already allocated")
 class Containers:
     """Find, make, start, stop, list and remove machines; blocking calls, safe from many threads."""
 
-    def __init__(self, site: str, connection: Connection, bridges: Bridges, disks: Disks) -> None:
+    def __init__(
+        self, site: str, connection: Connection, bridges: Bridges, disks: Disks, options: LocalOptions
+    ) -> None:
         self._site, self._connection, self._bridges, self._disks = site, connection, bridges, disks
+        self._nested = options.nested_containers
         self._addresses = AddressBook(connection)
 
     def find(self, ref: Ref) -> Machine | None:
@@ -50,6 +54,7 @@ class Containers:
             if found:
                 self._wake(found)
             else:
+                self._check(spec)
                 self._make(spec, self._networks(spec), self._binds(spec))
             return self._seen(spec.ref)
 
@@ -110,6 +115,12 @@ class Containers:
         except NotFound:
             return
 
+    def _check(self, spec: MachineSpec) -> None:
+        """Refuse by name what the offer would have refused, had it been asked."""
+        why = nesting.refusal(self._connection, self._nested) if spec.nested_containers else None
+        if why:
+            raise Unsupported(f"machine {spec.ref.name} {why}")
+
     def _networks(self, spec: MachineSpec) -> list[Network]:
         found = [(ref, self._bridges.find(ref)) for ref in spec.networks]
         missing = [ref.name for ref, network in found if network is None]
@@ -145,6 +156,9 @@ class Containers:
 
         api = self._connection.api
         first = next(iter(addresses.items()), None)
+        settings = host_config(self._connection, spec, first[0] if first else None, binds)
+        if spec.nested_containers:
+            settings |= nesting.settings(self._connection, self._nested)
         try:
             made = api.create_container(
                 spec.image,
@@ -154,7 +168,7 @@ class Containers:
                 stop_signal="SIGRTMIN+3",
                 environment={"container": "docker"},
                 labels=machine_labels(self._site, spec, key, addresses),
-                host_config=host_config(self._connection, spec, first[0] if first else None, binds),
+                host_config=settings,
                 networking_config=networking_config(api, spec.ref, *first) if first else None,
             )
         except APIError as error:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from isthmus.sites.contract import GIB, MachineWant, Offer
-from isthmus.sites.local import host
+from isthmus.sites.local import host, nesting
 from isthmus.sites.local.connection import Connection
 from isthmus.sites.local.image import MachineImage, has_image
 from isthmus.sites.local.options import LocalOptions
@@ -56,6 +56,8 @@ class Offers:
             yield f"asks {want.gpus} GPUs, machines of this site have none"
         if want.flavour:
             yield f"asks flavour {want.flavour!r}; this site has none, it makes machines to measure"
+        if want.nested_containers and (why := nesting.refusal(self._connection, self._options.nested_containers)):
+            yield why
 
     def _image(self, want: MachineWant) -> str | None:
         """The image that the template means; None when no image of this site can be meant."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -13,6 +14,24 @@ from isthmus.sites.errors import Permanent
 
 _NAME = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_NAME}(?::[0-9]+)?(?:/{_NAME})*")
+
+
+class JobsOptions(BaseModel):
+    """Options of jobs on a ``local`` site.
+
+    * ``folder``: where sandboxes, logs and the queue are kept; None for ``jobs`` in the home folder.
+    * ``cpus``, ``memory``: what jobs may have together (CPUs, bytes); None for all of this machine.
+    * ``network``: the engine's network for containers; None for its default.
+    * ``host_paths``: folders of this machine that jobs may mount, with all below them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path | None = None
+    cpus: Annotated[float, Field(gt=0)] | None = None
+    memory: Annotated[int, Field(gt=0)] | None = None
+    network: str | None = None
+    host_paths: tuple[Path, ...] = ()
 
 
 class LocalOptions(BaseModel):
@@ -26,7 +45,11 @@ class LocalOptions(BaseModel):
     * ``images``: more images, by ``distribution`` or ``distribution-version``; each needs systemd and sshd.
     * ``subnets``: address pool from which each network gets a ``/24``.
     * ``cpus``, ``memory``: of a machine whose template does not care (CPUs, bytes).
+    * ``nested_containers``: whether a template may ask for machines whose users run containers in them:
+      ``never``; ``guarded``, with user namespaces and FUSE, while ``/proc`` stays covered; ``full``, where a
+      container inside can have process numbers of its own, and root of such a machine is as good as root here.
     * ``timeout``: seconds that one call of the engine may take.
+    * ``jobs``: see :class:`JobsOptions`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,7 +63,9 @@ class LocalOptions(BaseModel):
     subnets: str = "10.213.0.0/16"
     cpus: Annotated[float, Field(gt=0)] = 1.0
     memory: Annotated[int, Field(ge=64 * 2**20)] = 2**30
+    nested_containers: Literal["never", "guarded", "full"] = "guarded"
     timeout: Annotated[int, Field(gt=0)] = 60
+    jobs: JobsOptions = JobsOptions()
 
     @field_validator("prefix")
     @classmethod

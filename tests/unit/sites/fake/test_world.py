@@ -184,3 +184,17 @@ async def test_a_world_that_goes_away_is_unreachable(spec):
     with pytest.raises(Unreachable):
         await driver.create_machine(spec)
     assert not (await driver.status()).ready
+
+
+async def test_two_machines_have_a_volume_only_where_it_is_shared(site, spec):
+    driver = site()
+    own, shared = Ref("0123456789ab", "own"), Ref("0123456789ab", "shared")
+    await driver.create_volume(own, GIB, {})
+    await driver.create_shared_volume(shared, GIB, {})
+    other = Ref("0123456789ab", "other")
+    await driver.create_machine(replace(spec, mounts=(Mount(own, "/own"), Mount(shared, "/shared"))))
+
+    await driver.create_machine(replace(spec, ref=other, mounts=(Mount(shared, "/shared"),)))
+
+    with pytest.raises(Permanent, match="not shared"):
+        await driver.create_machine(replace(spec, ref=Ref("0123456789ab", "third"), mounts=(Mount(own, "/own"),)))

@@ -25,7 +25,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offer(want: MachineWant, **options: Any) -> Any:
-    connection: Any = SimpleNamespace(info={"NCPU": 2, "MemTotal": 8 * GIB, "Architecture": "x86_64"})
+    connection: Any = SimpleNamespace(info={"NCPU": 2, "MemTotal": 8 * GIB, "Architecture": "x86_64"}, is_here=False)
     base: Any = SimpleNamespace(reference=BASE)
     return Offers("here", connection, LocalOptions(**options), base).make(want)
 
@@ -101,3 +101,11 @@ def test_an_image_without_a_version_stands_for_every_version_of_its_distribution
 
 def test_an_image_by_the_url_of_the_engine_is_taken_by_its_name():
     assert offer(MachineWant(image="docker://localhost/any:1")).image == "localhost/any:1"
+
+
+def test_containers_inside_are_refused_by_name_where_the_site_does_not_permit_them():
+    want = MachineWant(nested_containers=True)
+
+    assert "nested_containers" in offer(want, nested_containers="never").refusal
+    assert offer(MachineWant(), nested_containers="never").refusal is None
+    assert offer(want).refusal is None

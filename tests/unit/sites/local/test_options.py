@@ -32,6 +32,8 @@ def test_no_option_is_needed():
         ("cpus", 0),
         ("memory", 1),
         ("timeout", 0),
+        ("nested_containers", True),
+        ("nested_containers", "always"),
     ],
 )
 def test_a_wrong_option_is_refused_by_name(name, value):

@@ -3,7 +3,8 @@
 #   role                          manager or worker
 #   user, pool_password           the same on all machines of the pool
 #   manager_address               where collector and schedd are
-#   cpus, memory                  what a worker offers
+#   manager_name                  whose schedd a worker obeys when a job needs several workers at once
+#   cpus, memory                  what each worker has
 set -euo pipefail
 . "${0%/*}/common.sh"
 
@@ -43,8 +44,9 @@ TRUST_UID_DOMAIN = True
 FILESYSTEM_DOMAIN = $ISTHMUS_INSTANCE
 
 use security:recommended_v9_0
-ALLOW_READ = *@isthmus
-ALLOW_WRITE = *@isthmus
+# The two sides of a job that runs on several workers know each other by the session of their match.
+ALLOW_READ = *@isthmus, *@matchsession
+ALLOW_WRITE = *@isthmus, *@matchsession
 ALLOW_DAEMON = condor@isthmus
 ALLOW_NEGOTIATOR = condor@isthmus
 ALLOW_ADMINISTRATOR = condor@isthmus, root@isthmus
@@ -60,7 +62,7 @@ CONF
 }
 
 manager_config() {
-    cat <<'CONF'
+    cat <<CONF
 DAEMON_LIST = MASTER COLLECTOR NEGOTIATOR SCHEDD
 NEGOTIATOR_INTERVAL = 2
 NEGOTIATOR_MIN_INTERVAL = 1
@@ -68,6 +70,22 @@ NEGOTIATOR_CYCLE_DELAY = 1
 SCHEDD_INTERVAL = 2
 SCHEDD_MIN_INTERVAL = 1
 JOB_START_DELAY = 0
+
+# A job that does not say what it needs has one CPU's share of a worker's memory.
+JOB_DEFAULT_REQUESTMEMORY = $(( $(mebibytes "$memory") / cpus ))
+JOB_DEFAULT_REQUESTCPUS = 1
+
+# What jobs may not do is looked at often. There are no cgroups that would hold a job to its memory.
+PERIODIC_EXPR_INTERVAL = 5
+SHADOW_QUEUE_UPDATE_INTERVAL = 60
+SYSTEM_PERIODIC_HOLD = JobStatus == 2 && MemoryUsage > RequestMemory
+SYSTEM_PERIODIC_HOLD_REASON = strcat("Job has gone over memory limit of ", RequestMemory, " megabytes. Peak usage: ", MemoryUsage, " megabytes.")
+SYSTEM_PERIODIC_HOLD_SUBCODE = 34
+
+# Workers that a job of several had are given back soon. The history of some ten thousand jobs is kept.
+UNUSED_CLAIM_TIMEOUT = 5
+MAX_HISTORY_LOG = 50000000
+MAX_HISTORY_ROTATIONS = 4
 CONF
 }
 
@@ -77,8 +95,15 @@ DAEMON_LIST = MASTER STARTD
 NUM_CPUS = $cpus
 MEMORY = $(mebibytes "$memory")
 use FEATURE:PartitionableSlot
+MODIFY_REQUEST_EXPR_REQUESTMEMORY = RequestMemory
+MODIFY_REQUEST_EXPR_REQUESTDISK = RequestDisk
 use POLICY:ALWAYS_RUN_JOBS
 STARTER_UPDATE_INTERVAL = 2
+STARTER_INITIAL_UPDATE_INTERVAL = 2
+PROCD_MAX_SNAPSHOT_INTERVAL = 2
+DedicatedScheduler = "DedicatedScheduler@$manager_name"
+STARTD_ATTRS = \$(STARTD_ATTRS), DedicatedScheduler
+RANK = Scheduler =?= \$(DedicatedScheduler)
 RunBenchmarks = 0
 CONF
 }

@@ -39,14 +39,30 @@ disable() { rm -f "/etc/systemd/system/multi-user.target.wants/$1"; }
 add_user() {
     if ! getent passwd "$1" >/dev/null; then
         # The number comes from the name: the same on every machine, another one for another user.
-        useradd --create-home --shell /bin/bash --password '*' --uid $((20000 + $(cksum <<<"$1" | cut -d' ' -f1) % 30000)) "$1"
+        useradd --no-create-home --shell /bin/bash --password '*' --uid $((20000 + $(cksum <<<"$1" | cut -d' ' -f1) % 30000)) "$1"
     fi
     local keys home
-    keys=$(getent passwd "${SUDO_USER:-root}" | cut -d: -f6)/.ssh/authorized_keys
     home=$(getent passwd "$1" | cut -d: -f6)
-    if [[ -r $keys && -d $home ]]; then
-        install -d -o "$1" -g "$1" -m 700 "$home/.ssh"
-        install -o "$1" -g "$1" -m 600 "$keys" "$home/.ssh/authorized_keys"
+    if [[ ! -d $home ]]; then make_home "$1" "$home"; fi
+    keys=$(getent passwd "${SUDO_USER:-root}" | cut -d: -f6)/.ssh/authorized_keys
+    if [[ -r $keys ]]; then
+        # As the user, who may have put a link there; by rename, since other machines may do the same.
+        runuser -u "$1" -- bash -c 'umask 077; mkdir -p "$1/.ssh"; new=$(mktemp "$1/.ssh/.keys.XXXXXX")
+            cat >"$new" && mv -fT "$new" "$1/.ssh/authorized_keys"' bash "$home" <"$keys"
+    fi
+}
+
+# make_home USER FOLDER: of machines that share it and come at once one makes it, whole.
+make_home() {
+    local new
+    new=$(mktemp -d "$2.XXXXXX")
+    cp -a /etc/skel/. "$new"
+    chmod 700 "$new" # which cp made as /etc/skel is
+    chown -R "$1:" "$new"
+    # A folder that has something in it is not renamed over.
+    if ! mv -T "$new" "$2" 2>/dev/null; then
+        rm -rf "$new"
+        [[ -d $2 ]]
     fi
 }
 

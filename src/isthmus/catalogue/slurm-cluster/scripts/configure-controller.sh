@@ -27,6 +27,9 @@ node_lines() {
     echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP DefMemPerCPU=$((memory / worker_cpus))"
 }
 
+# What programs of MPI are started with: the library comes with Open MPI, where that is asked for.
+mpi() { if compgen -G '/usr/lib/*/libpmix.so.2' >/dev/null; then echo pmix; else echo none; fi; }
+
 slurm_conf() {
     cat <<CONF
 # Written by Isthmus; workers fetch it from the controller.
@@ -42,9 +45,12 @@ AuthType=auth/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=2
+JobAcctGatherParams=OverMemoryKill
+KillWait=5
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-MpiDefault=none
+MpiDefault=$(mpi)
 ReturnToService=2
 SlurmdTimeout=30
 PropagateResourceLimits=NONE

@@ -3,6 +3,8 @@
 #   role        controller or worker
 #   accounting  true: slurmdbd and MariaDB too (controller)
 #   rest_api    true: slurmrestd (controller) and the JWT plugin (both) too
+#   packages    more packages, a JSON list of plain words
+#   containers  true: Apptainer too, from Debian's unstable release where its own has none
 set -euo pipefail
 
 packages_of_role() {
@@ -13,6 +15,24 @@ packages_of_role() {
     if [[ $rest_api == true ]]; then echo slurm-wlm-jwt-plugin; fi
     if [[ $role$rest_api == controllertrue ]]; then echo slurmrestd; fi
     if [[ $role$accounting == controllertrue ]]; then echo slurmdbd slurm-wlm-mysql-plugin mariadb-server; fi
+    if [[ $containers == true ]]; then echo apptainer/unstable squashfuse/unstable squashfs-tools fuse3/unstable; fi
+    echo "${packages//[][\",]/ }"
+}
+
+# Debian 13 lacks Apptainer. Nothing else comes from unstable, and later installations know nothing of it.
+# The lists of a mirror that lags behind are taken: they are signed all the same.
+with_unstable() {
+    local site
+    site=$(. /etc/os-release; apt-get indextargets --format '$(SITE)' 'Created-By: Packages' "Codename: $VERSION_CODENAME")
+    printf 'deb [check-valid-until=no] %s unstable main\n' "${site%%$'\n'*}" >/etc/apt/sources.list.d/unstable.list
+    printf 'Package: *\nPin: release a=unstable\nPin-Priority: 1\n' >/etc/apt/preferences.d/unstable
+    apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Languages=none update
+}
+
+# Users mount the images that are files by themselves; in a container the device is only for root at first.
+let_users_mount() {
+    mkdir -p /etc/systemd/system/slurmd.service.d
+    printf '[Service]\nExecStartPre=-/bin/chmod 666 /dev/fuse\n' >/etc/systemd/system/slurmd.service.d/10-fuse.conf
 }
 
 install_packages() {
@@ -26,6 +46,7 @@ install_packages() {
     # An earlier run may have been cut off in the middle of its work.
     dpkg --configure -a
     apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Languages=none update
+    if [[ $containers == true ]]; then with_unstable; fi
     # A machine that dies while it installs is made anew, so nothing has to be synced to disk.
     # shellcheck disable=SC2046
     apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io \
@@ -128,12 +149,13 @@ leave_fit_for_an_image() {
     done
     rm -f /etc/munge/munge.key
     apt-get clean
-    rm -rf /var/lib/apt/lists/*
+    rm -rf /var/lib/apt/lists/* /etc/apt/sources.list.d/unstable.list /etc/apt/preferences.d/unstable
     systemctl daemon-reload
 }
 
 install_packages
 keep_names
+if [[ $containers == true ]]; then let_users_mount; fi
 if [[ $role == worker ]]; then let_worker_join; fi
 if [[ $role$rest_api == controllertrue ]]; then serve_rest_api; fi
 leave_fit_for_an_image

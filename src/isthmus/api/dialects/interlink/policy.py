@@ -1,0 +1,38 @@
+"""What the operator of a plugin lets pods do, and what they get when they say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ACCELERATORS: Mapping[str, str] = {
+    "nvidia.com/gpu": "", "amd.com/gpu": "", "gpu.intel.com/i915": "", "gpu.intel.com/xe": "",
+}  # fmt: skip
+"""Extended resources that are GPUs, by name; the type of GPU that each stands for, empty for any."""
+RUNTIME_OPTIONS = frozenset({
+    "--nv", "--rocm", "--no-home", "--cleanenv", "--contain", "--containall", "--no-eval", "--writable-tmpfs",
+    "--fakeroot", "--compat", "--no-init",
+})  # fmt: skip
+"""Options of the container runtime that widen nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's word; the defaults allow nothing that reaches beyond a pod's own files."""
+
+    host_paths: tuple[str, ...] = ()
+    """Folders of the node, below which pods may mount what is there."""
+    pre_exec: bool = False
+    """Whether ``slurm-job.vk.io/pre-exec``, which a shell of the node runs, is taken."""
+    confined: bool = False
+    """The site's runtime runs containers as an ordinary user, without privileges, on images that stay as they are."""
+    restarts: bool = True
+    """Whether restart policies are followed; the stock plugins never start a container again."""
+    tolerated: tuple[str, ...] = ()
+    """Fields that pods may have although they are not honoured."""
+    runtime_options: frozenset[str] = RUNTIME_OPTIONS
+    flavors: Mapping[str, str] = field(default_factory=dict)
+    """Flags by the name that ``slurm-job.vk.io/flavor`` gives."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Options of the site for every job; a pod's flags go over them."""
+    accelerators: Mapping[str, str] = field(default_factory=lambda: dict(ACCELERATORS))

@@ -1,0 +1,58 @@
+"""The jobs of one site as this dialect needs them, from the service layer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping
+
+from isthmus.api.dialects.interlink.jobs import PodJob
+from isthmus.errors import NotFound, Unsupported
+from isthmus.identity import Principal
+from isthmus.job_service import JobRequest, JobService
+from isthmus.sites.jobs import Facilities, LogOptions
+from isthmus.work.job import JobSpec, JobState
+
+
+class ServedPodJobs:
+    """Jobs that ``who`` has on ``site``; a pod's uid is the key of its job."""
+
+    def __init__(self, service: JobService, who: Principal, site: str):
+        self._service = service
+        self._who = who
+        self._site = site
+
+    async def create(self, spec: JobSpec, name: str, key: str) -> str:
+        """Store a job, or find the one of that key. What is asked anew for the same pod changes nothing."""
+        if known := (await self._service.of_keys(self._who, [key])).get(key):
+            return known.id
+        view, _ = await self._service.create(self._who, JobRequest(spec, name, self._site, key=key))
+        return view.id
+
+    async def status(self, keys: Collection[str]) -> Mapping[str, PodJob]:
+        found = await self._service.of_keys(self._who, keys)
+        return {key: PodJob(now.id, JobState(now.state), now.tasks[0]) for key, now in found.items()}
+
+    async def cancel(self, key: str, grace: float | None) -> None:
+        if known := (await self._service.of_keys(self._who, [key])).get(key):
+            await self._service.cancel(self._who, known.id, grace=grace)
+
+    async def remove(self, key: str) -> None:
+        if known := (await self._service.of_keys(self._who, [key])).get(key):
+            with contextlib.suppress(NotFound):
+                await self._service.delete(self._who, known.id)
+
+    async def log(self, key: str, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+        known = (await self._service.of_keys(self._who, [key])).get(key)
+        if known is None:
+            raise NotFound(f"there is no job of pod {key}")
+        stream = await self._service.log(self._who, known.id, index=0, container=container or None, options=options)
+        async for chunk in stream:
+            yield chunk
+
+    async def facilities(self) -> Facilities:
+        view = await self._service.facilities(self._who, self._site)
+        if not view.ready:
+            raise Unsupported(f"{self._site}: {view.detail}")
+        return Facilities(
+            view.scheduler, view.version, tuple(view.partitions), tuple(view.runtimes), tuple(view.accounts), view.user
+        )

@@ -1,0 +1,94 @@
+"""One task that runs, as the queue process holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+from . import machine
+from .cgroup import Slot
+from .want import Want
+from .worker import RUN, SWEEP, Worker
+
+MARGIN = 60.0
+"""Seconds after which a supervisor that has not kept its task's limit itself is ended."""
+
+
+@dataclass
+class Task:
+    """A task that runs; ``worker`` is None when an earlier queue process has started it."""
+
+    seq: int
+    index: int
+    id: str
+    folder: Path
+    want: Want
+    slot: Slot
+    pid: int
+    born: int
+    started: float
+    gpus: Tuple[int, ...] = ()
+    worker: Optional[Worker] = None
+    watch: Optional[int] = None
+    """The pidfd of one that is not ours."""
+    kill_at: Optional[float] = None
+    """When it is ended because it was cancelled and has not ended by itself."""
+    overdue: str = ""
+    """Why the queue itself has ended it."""
+    killed: float = 0
+    """When it did so last."""
+    told: Optional[Dict[str, Any]] = None
+    """How it ended, while its containers are being removed."""
+    deadline: Optional[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        limit = self.want.time
+        self.deadline = None if limit is None else self.started + limit + self.want.grace + MARGIN
+
+    @property
+    def end_at(self) -> float:
+        """When the queue ends it, if it has not ended by then; again a second later if that took no effect."""
+        if self.overdue or self.told:
+            return self.killed + 1 if self.told is None else float("inf")
+        return min(self.kill_at or float("inf"), self.deadline or float("inf"))
+
+    def begin(self) -> None:
+        """Tell its worker, now that the ledger knows."""
+        if self.worker is not None:
+            self.worker.give(RUN, str(self.folder), self.index, self.gpus)
+
+    def sweep(self, worker: Worker, told: Dict[str, Any]) -> None:
+        """Have another worker remove the containers that the dead one left; ``told`` is how the task ended."""
+        self.worker, self.pid, self.born, self.told = worker, worker.pid, worker.born, told
+        worker.give(SWEEP, str(self.folder), self.index)
+
+    def kill(self) -> None:
+        """End its supervisor and whatever came from it, at once."""
+        self.killed = time.time()
+        if machine.born(self.pid) == self.born:
+            _kill(self.pid)
+        self.slot.kill()
+        for pid in machine.carrying(self.id, self.index):
+            _kill(pid)
+
+    def status(self) -> Optional[Dict[str, Any]]:
+        """What its supervisor wrote last: None when it never began, empty when it cannot be read."""
+        try:
+            told = json.loads((self.folder / "tasks" / str(self.index) / "status.json").read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return

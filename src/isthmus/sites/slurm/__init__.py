@@ -1,0 +1,1 @@
+"""The driver of Slurm clusters that exist already, reached by SSH."""

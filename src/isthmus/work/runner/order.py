@@ -1,0 +1,61 @@
+"""What one task is told to do: ``order.json`` of its submission, and where things lie."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from .outcomes import CannotStart
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Order:
+    """One task of a submission. ``spec`` is :class:`isthmus.work.job.JobSpec` as JSON has it."""
+
+    def __init__(self, folder: str, index: int):
+        self.folder = os.path.realpath(folder)
+        self.index = index
+        self.place = os.path.join(self.folder, "tasks", str(index))
+        """The folder of this task: its status, logs and volumes."""
+        self.work = os.path.join(self.folder, "work")
+        with open(os.path.join(self.folder, "order.json"), encoding="utf-8") as file:
+            order = json.load(file)
+        self.id: str = order["id"]
+        self.name: str = order.get("name") or self.id
+        self.spec: dict[str, Any] = order["spec"]
+        self.runtime: dict[str, Any] = order.get("runtime") or {}
+        self.stream: bool = order.get("stream", False)
+        self.blobs = os.path.join(self.folder, order.get("blobs") or "blobs")
+        self.umask = 0o077
+        """What programs are started with; the supervisor's own files are for its user only."""
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        return self.spec.get("resources") or {}
+
+    @property
+    def launcher(self) -> list[str]:
+        """What goes before the command of a main container so that all processes of the task run it."""
+        if self.spec.get("launch", "once") != "each" or self.resources.get("tasks", 1) == 1:
+            return []
+        launcher: list[str] = self.runtime.get("launcher") or []
+        if not launcher:
+            raise CannotStart("launch: this site has no launcher for a job of several processes")
+        return launcher
+
+    def environment(self, container: dict[str, Any]) -> dict[str, str]:
+        """What the container is given in its environment, secrets included. Raises :class:`CannotStart`."""
+        given: dict[str, str] = {
+            "ISTHMUS_JOB": self.name,
+            "ISTHMUS_SUBMISSION": self.id,
+            "ISTHMUS_TASK": str(self.index),
+            **(container.get("env") or {}),
+            **(container.get("secrets") or {}),
+        }
+        for name, value in given.items():
+            if not name or "=" in name or "\0" in name or "\0" in value:
+                raise CannotStart("env: %r cannot be a variable" % name)
+        return given
