@@ -115,8 +115,9 @@ class JobService:
             id=random.token_hex(6), name=request.name or _name(first.command or first.args, first.image),
             owner=who.subject, vo=who.vo, site=site, why=why, spec=sealing.seal(self.store.vault, request.spec),
             image=first.image, command=portrait.words_of(first), after=after, retry=request.retry, keep=request.keep,
-            sends=any(kept.url is not None for kept in request.spec.outputs), grace=None, state="pending", reason="", exit_code=None, version=1, due=now, removed=False,
-            key=request.key, request_digest=mark, created=now, started=None, ended=None,
+            sends=any(kept.url is not None for kept in request.spec.outputs), grace=None, state="pending", reason="",
+            exit_code=None, version=1, due=now, removed=False, key=request.key, request_digest=mark, created=now,
+            started=None, ended=None,
         )  # fmt: skip
         return row, [Task(row.id, index, due=now) for index in request.spec.indices]
 

@@ -166,7 +166,7 @@ def test_volumes_are_mounted_with_sub_paths_and_read_only(node: Node):
     volumes = (Volume("map", files=(File("a/b", content),)), Volume("empty"), Volume("fast", in_memory=True),
                Volume("host", host_path="/img", host_path_type="Directory"))  # fmt: skip
     mounts = (Mount("map", "/map", read_only=True), Mount("map", "/one", sub_path="a/b"), Mount("empty", "/e"),
-              Mount("empty", "/sub", sub_path="x/y"), Mount("fast", "/fast"), Mount("host", "/host", "", True))  # fmt: skip
+              Mount("empty", "/sub", sub_path="x/y"), Mount("fast", "/fast"), Mount("host", "/host", "", True))  # fmt: skip  # noqa: E501
     script = (
         "cat /map/a/b /one; ls /host; echo kept > /sub/f; cat /e/x/y/f; echo m > /fast/m; cat /fast/m;"
         "touch /map/z || echo refused; touch /host/z || echo refused"

@@ -115,7 +115,7 @@ def test_volumes_are_mounted_with_sub_paths_and_read_only(bench: Bench, tmp_path
     volumes = (Volume("map", files=(File("a/b", content),)), Volume("empty"), Volume("fast", in_memory=True),
                Volume("host", host_path=str(host), host_path_type="Directory"))  # fmt: skip
     mounts = (Mount("map", "/map", read_only=True), Mount("map", "/one", sub_path="a/b"), Mount("empty", "/e"),
-              Mount("empty", "/sub", sub_path="x/y"), Mount("fast", "/fast"), Mount("host", "/host", "", True))  # fmt: skip
+              Mount("empty", "/sub", sub_path="x/y"), Mount("fast", "/fast"), Mount("host", "/host", "", True))  # fmt: skip  # noqa: E501
     script = "cat /map/a/b /one /host/file; echo kept > /sub/f; cat /e/x/y/f; echo m > /fast/m; cat /fast/m;"
     script += "touch /map/z || echo refused; touch /host/z || echo refused"
     task = bench.task(bench.sh(script, mounts=mounts), volumes=volumes, runtime={"host_paths": [str(tmp_path)]})
