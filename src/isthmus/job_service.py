@@ -147,6 +147,10 @@ class JobService:
             raise Invalid(f"no site fits: {told}", code="no-site")
         return place.site, "; ".join(f"{site}: {reason}" for site, reason in place.reasons.items())
 
+    async def check_site(self, who: Principal, site: str) -> None:
+        """Raise :class:`Invalid` when there is no such site, or none that takes jobs."""
+        await self._named_site(who, site)
+
     async def _named_site(self, who: Principal, name: str) -> str:
         if name in self.places.names():
             if not await self._lends(name):
@@ -267,7 +271,7 @@ class JobService:
                 return
             jobs.put_jobs(c, {row.id: {"keep": FORGET, "due": now}})
             if not has_ended(row.state):
-                jobs.ask_cancel(c, row.id, None, now, None)
+                jobs.ask_cancel(c, row.id, None, now, row.grace)
 
         await self._write(write)
         self._changed(row)

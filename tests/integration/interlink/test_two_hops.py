@@ -18,8 +18,7 @@ from isthmus.api.dialects.interlink.upstream import Address, Local, Remote, Upst
 from isthmus.work.job import JobState
 
 from ...unit.api.interlink.ledger import Ledger, ended, running
-from ...unit.api.interlink.pods import UID, config_map, container, pod
-from ...unit.api.interlink.test_plugin import log_request
+from ...unit.api.interlink.pods import UID, config_map, container, log_request, pod
 from .certificates import Authority
 from .conftest import client, listening, until
 

@@ -89,12 +89,13 @@ class Supervised:
 
 
 def read_log(path: Path, stream: str | None = None) -> bytes:
-    text = b""
+    """What a program wrote, put together again from a log: all of it, or one of its streams."""
+    text: list[bytes] = []
     for line in path.read_bytes().split(b"\n")[:-1]:
         _, name, tag, words = line.split(b" ", 3)
         if stream is None or name.decode() == stream:
-            text += words + (b"\n" if tag == b"F" else b"")
-    return text
+            text += (words, b"\n" if tag == b"F" else b"")
+    return b"".join(text)
 
 
 def alive(pid: int) -> bool:

@@ -237,7 +237,7 @@ def test_use_is_recorded(bench: Bench):
 
     assert task.run() == 0
     assert task.status["peak_memory"] > 40_000_000
-    assert task.status["cpu_seconds"] > 1
+    assert task.status["cpu_seconds"] > 0.2
 
 
 def test_probes_and_hooks_run_inside(bench: Bench):

@@ -29,3 +29,7 @@ def test_validating_imports_the_language_and_nothing_else(tmp_path: Path) -> Non
     """Typer would import Pydantic for the words of the command line; see `isthmus.cli.words`."""
     (tmp_path / "t.yaml").write_text("tosca_definitions_version: tosca_simple_yaml_1_3\n")
     assert loaded_by("validate", str(tmp_path / "t.yaml"), "-v", "--set", "a=1") == "HEAVY ['yaml', 'isthmus.tosca']"
+
+
+def test_help_of_a_run_imports_nothing_heavy() -> None:
+    assert loaded_by("run", "--help") == "HEAVY []"

@@ -24,7 +24,7 @@ from isthmus.work.job import ENDED, Container, JobSpec, JobState, TaskStatus
 
 ISTHMUS = Path(sys.executable).with_name("isthmus")
 NAME = "cluster"
-USER = "alice"
+USER = "slurmuser"
 INPUTS = ("workers=3", "worker_cpus=2", "accounting=true", "controller_memory=1.5 GiB", f"user={USER}")
 
 

@@ -85,3 +85,13 @@ def config_map(name: str, **data: str) -> dict[str, Any]:
 def secret(name: str, **data: str) -> dict[str, Any]:
     encoded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
     return {"metadata": {"name": name}, "data": encoded, "type": "Opaque"}
+
+
+def log_request(uid: str = UID, container: str = "main", namespace: str = "t", **opts: Any) -> dict[str, Any]:
+    """The body of /getLogs, as the virtual kubelet writes it."""
+    unset = {
+        "Tail": 0, "Bytes": 0, "Timestamps": False, "Follow": False, "Previous": False, "SinceSeconds": 0,
+        "SinceTime": "0001-01-01T00:00:00Z",
+    }  # fmt: skip
+    named = {"Namespace": namespace, "PodUID": uid, "PodName": "p", "ContainerName": container}
+    return {**named, "Opts": {**unset, **opts}}

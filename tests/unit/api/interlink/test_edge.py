@@ -16,8 +16,7 @@ from isthmus.work.job import JobState
 
 from .conftest import Client
 from .ledger import Ledger, ended, running
-from .pods import UID, config_map, container, pod, secret
-from .test_plugin import log_request
+from .pods import UID, config_map, container, log_request, pod, secret
 
 SESSION = "CreatePod#76576"
 

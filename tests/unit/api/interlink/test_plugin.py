@@ -18,18 +18,9 @@ from isthmus.work.job import JobState
 
 from .conftest import Client
 from .ledger import Ledger, ended, running
-from .pods import UID, config_map, container, pod, retrieved
+from .pods import UID, config_map, container, log_request, pod, retrieved
 
 OTHER = "0f6dfb1e-4b0a-4c55-9b0e-b1a7a7b0c002"
-
-
-def log_request(uid: str = UID, container: str = "main", namespace: str = "t", **opts: Any) -> dict[str, Any]:
-    unset = {
-        "Tail": 0, "Bytes": 0, "Timestamps": False, "Follow": False, "Previous": False, "SinceSeconds": 0,
-        "SinceTime": "0001-01-01T00:00:00Z",
-    }  # fmt: skip
-    named = {"Namespace": namespace, "PodUID": uid, "PodName": "p", "ContainerName": container}
-    return {**named, "Opts": {**unset, **opts}}
 
 
 async def test_create_answers_one_object_and_200(site: Client, ledger: Ledger) -> None:

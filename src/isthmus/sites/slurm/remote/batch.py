@@ -32,7 +32,7 @@ from .ranges import write_ranges
 from .refusals import refusal
 from .states import ENDED, shows_out_of_memory
 
-AT_ONCE = 8
+AT_ONCE = 4
 """``sbatch`` processes."""
 SLACK = 10.0
 """Seconds after its grace for a supervisor to end by itself."""
@@ -149,7 +149,8 @@ class Batch:
             if not job.isdigit():
                 raise Temporary("sbatch gave no id: {}".format(out.strip()[:200]))
             array = order["spec"].get("array") is not None
-            write_whole(folder / "site-id", (job + "_*" if array else job).encode())
+            # A machine that dies now may lose it: then the job is found by its name again.
+            write_whole(folder / "site-id", (job + "_*" if array else job).encode(), durable=False)
         except Failure as failure:
             return failure.told()
         return None
