@@ -156,8 +156,8 @@ class JobService:
             if not await self._lends(name):
                 raise Invalid(f"site {name} takes no jobs", hint="`isthmus sites` shows what each one takes.")
             return name
-        owner = None if who.admin else who.subject
-        found = await self._in(lambda c: deployments.find(c, who.vo, owner, name, who.subject))
+        owner, ref = None if who.admin else who.subject, name.removeprefix(portrait.SITE)
+        found = await self._in(lambda c: deployments.find(c, who.vo, owner, ref, who.subject))
         if not found or found[0].phase == "deleted":
             known = ", ".join(self.places.names())
             raise Invalid(f"there is no site {name}, nor a deployment of yours", hint=f"The sites are {known}.")

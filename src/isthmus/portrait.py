@@ -9,7 +9,7 @@ from isthmus.engine.look import desire, look
 from isthmus.engine.observe import load_done
 from isthmus.engine.placing import Sites, place
 from isthmus.engine.plan import Plan, make_plan
-from isthmus.engine.state import Observed, Power
+from isthmus.engine.state import Health, Observed, Power
 from isthmus.errors import Busy, Conflict, NotFound
 from isthmus.placement import NoPlace, Placement
 from isthmus.sites.contract import Images, lends
@@ -106,12 +106,17 @@ def _node(
     )  # fmt: skip
 
 
+JOB_STATES = {Health.PENDING: "running", Health.RUNNING: "succeeded", Health.ERROR: "failed"}
+"""How a job stands, by the health of its resource."""
+
+
 def _instance(node: str, index: int, row: ResourceRow | None) -> InstanceView:
     name = f"{node}[{index}]"
     if row is None:
         return InstanceView(name, index, "waiting")
+    state = JOB_STATES.get(row.state, row.state) if row.kind == NodeKind.JOB else row.state
     return InstanceView(
-        name, index, row.state, row.site, row.site_id, row.attributes.get("private_address"),
+        name, index, state, row.site, row.site_id, row.attributes.get("private_address"),
         row.attributes.get("public_address"), row.image, row.reason,
     )  # fmt: skip
 

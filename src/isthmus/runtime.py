@@ -11,10 +11,12 @@ from functools import partial
 
 from isthmus.configure import Configurator
 from isthmus.engine.journal import Journal
+from isthmus.engine.owners import this_process
 from isthmus.engine.placing import Sites
 from isthmus.engine.pulse import Pulse
 from isthmus.engine.reconcile import Reconciler
 from isthmus.engine.worker import Worker
+from isthmus.job_desk import ServedJobDesk
 from isthmus.job_service import JobService
 from isthmus.library import Library
 from isthmus.service import Service
@@ -48,17 +50,17 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     pulse, library, configurator = Pulse(), Library(), Configurator()
     sites = Sites({s.name: partial(open_site, s.name, s.kind, s.options) for s in settings.sites})
     shelf, journal = Shelf(store, library), Journal(store, pulse)
+    batch, blobs = BatchSites(sites, store, shelf, open_site), Blobs(settings.home / "blobs")
+    keeper = Keeper(journal, batch, blobs, this_process(), settings.lease)
+    jobs = JobService(store, batch, blobs, pulse, keeper.wake)
     reconcile = Reconciler(
-        journal, sites, configurator, shelf.load, actions_at_once=settings.actions_at_once,
+        journal, sites, configurator, ServedJobDesk(jobs), shelf.load, actions_at_once=settings.actions_at_once,
         machine_timeout=settings.machine_timeout, operation_timeout=settings.operation_timeout,
     )  # fmt: skip
     worker = Worker(
         journal, sites, reconcile, deployments_at_once=settings.deployments_at_once,
         lease_seconds=settings.lease, tick_seconds=settings.tick,
     )  # fmt: skip
-    batch, blobs = BatchSites(sites, store, shelf, open_site), Blobs(settings.home / "blobs")
-    keeper = Keeper(journal, batch, blobs, worker.owner, settings.lease)
-    jobs = JobService(store, batch, blobs, pulse, keeper.wake)
     runtime = Runtime(Service(store, sites, library, shelf, pulse, worker.wake, jobs), worker, keeper, store)
     task = asyncio.ensure_future(runtime.work()) if settings.worker else None
     try:

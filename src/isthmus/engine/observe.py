@@ -43,7 +43,9 @@ def merge(
     resources = {}
     for key in [*known, *(k for k in found if k not in known)]:
         row, thing = known.get(key), found.get(key)
-        if thing is None and row is not None:
+        if row is not None and row.kind == NodeKind.JOB:
+            resources[key] = Resource(key, NodeKind.JOB, Health(row.state), row.attributes, row.spec)
+        elif thing is None and row is not None:
             resources[key] = Resource(key, NodeKind(row.kind), Health.MISSING)
         elif isinstance(thing, Machine):
             resources[key] = _machine(key, row, thing, installed)

@@ -316,13 +316,22 @@ class OperationRunner:
         }
         return Scope(self.desired, Observed(known))
 
+    async def evaluate_job(self, node: Node) -> tuple[dict[str, Any], frozenset[str]]:
+        """The properties of a job as it runs with them, and the secrets among them."""
+        scope = replace(self._scope(await self._rows()), secrets=await self._all_secrets())
+        try:
+            values = {name: evaluate(value, scope) for name, value in node.properties.items()}
+        except Unknown as unknown:
+            raise Temporary(f"{describe(unknown.what)} is not known yet") from unknown
+        return values, frozenset((await self._all_secrets()).values())
+
     async def _all_secrets(self) -> Mapping[str, str]:
         """Every secret that the topology's operations and attributes name; made when nobody gave it."""
         if self._secrets is None:
             names = {
                 s.name
                 for node in self.desired.topology.nodes.values()
-                for s in references([node.attributes, [o.inputs for o in node.operations]])
+                for s in references([node.attributes, [o.inputs for o in node.operations], _of_job(node)])
                 if isinstance(s, Secret)
             }
             vault = self.journal.store.vault
@@ -335,6 +344,11 @@ class OperationRunner:
             lines = {line.strip() for s in self._secrets.values() for line in (s, *s.splitlines())}
             self._hidden = sorted((line for line in lines if len(line) >= HIDDEN), key=len, reverse=True)
         return self._secrets
+
+
+def _of_job(node: Node) -> Mapping[str, Any]:
+    """The properties of a job: what it runs with, which of other nodes only operations say."""
+    return node.properties if node.kind is NodeKind.JOB else {}
 
 
 def machine_access(machine: Machine, host_key: str | None) -> dict[str, Any]:

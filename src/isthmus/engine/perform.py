@@ -14,6 +14,7 @@ from functools import cached_property, partial
 from sqlalchemy import Connection
 
 from isthmus.engine.baking import installed
+from isthmus.engine.job_nodes import JobDesk, JobOrder, batch_system, job_spec
 from isthmus.engine.journal import Journal
 from isthmus.engine.observe import IMAGE_TAG, dump_done, machine_attributes
 from isthmus.engine.operations import OperationRunner
@@ -41,18 +42,21 @@ from isthmus.sites.contract import (
     Ref,
     SharedVolumes,
     Volumes,
+    label,
     lends,
 )
-from isthmus.sites.errors import SiteError, Temporary, Unreachable, Unsupported
+from isthmus.sites.errors import Permanent, SiteError, Temporary, Unreachable, Unsupported
 from isthmus.store import Lease, history, leases, resources
 from isthmus.store import images as image_rows
 from isthmus.store.resources import ResourceRow
-from isthmus.topology import NodeKind, Offer, Stage, quantity
+from isthmus.topology import Node, NodeKind, Offer, Stage, quantity
 from isthmus.views import Event, ImageView
 
 PATIENCE = 10.0
 """Seconds: a site that asks for a longer delay is asked again in a later run, not in this one."""
 TRIES = 4
+JOB_PATIENCE = 5.0
+"""Seconds between looks at whether a job that runs is still ours to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,9 @@ class Context:
     offers: Mapping[str, Offer]
     public_key: str
     machine_timeout: float
+    owner: str
+    vo: str
+    desk: JobDesk
 
 
 class Performer:
@@ -86,6 +93,8 @@ class Performer:
             (Verb.STOP, Target.MACHINE): self._stop_machine,
             (Verb.DELETE, Target.MACHINE): self._delete_machine,
             (Verb.CREATE, Target.IMAGE): self._save_image,
+            (Verb.CREATE, Target.JOB): self._run_job,
+            (Verb.DELETE, Target.JOB): self._delete_job,
             (Verb.CONFIGURE, Target.OPERATION): self.operations.run_up,
             (Verb.STOP, Target.OPERATION): self.operations.run_down,
             (Verb.DELETE, Target.OPERATION): self.operations.run_down,
@@ -258,6 +267,47 @@ class Performer:
         view = ImageView(image.key, self.context.driver.name, image.size, image.created, image.created,
                          key.node, self.context.template)  # fmt: skip
         await self.journal.write(lambda c: image_rows.put(c, view))
+
+    # -- jobs -------------------------------------------------------------------------------
+
+    async def _run_job(self, action: Action) -> None:
+        """Have a job run to its end; one that failed before is run anew."""
+        key, topology = action.instances[0], self.context.desired.topology
+        node, spec = topology.nodes[key.node], job_spec(topology, topology.nodes[key.node])
+        row = await self._recorded(key)
+        tries = int(row.attributes.get("try", 1)) if row else 1
+        if row is None or row.spec != spec or row.state != Health.PENDING:
+            tries += row is not None
+            row = replace(self._row(key, NodeKind.JOB, Health.PENDING), spec=spec, attributes={"try": tries}, site="")
+            await self._put(row)
+        order = await self._order(node, tries)
+        job = await self.context.desk.submit(order)
+        row = replace(row, site_id=job, attributes={"try": tries, "job": job})
+        await self._put(row)
+        while not (end := await self.context.desk.wait(order, job, JOB_PATIENCE)).ended:
+            await self._guarded(lambda c: None)
+        attributes = {**row.attributes, "exit_code": end.exit_code}
+        if end.succeeded:
+            await self._put(replace(row, state=Health.RUNNING, attributes=attributes))
+            return
+        await self._put(replace(row, state=Health.ERROR, reason=end.words, attributes=attributes))
+        raise Permanent(f"{end.words}; `isthmus logs job:{job}` shows what it printed")
+
+    async def _order(self, node: Node, tries: int) -> JobOrder:
+        properties, secrets = await self.operations.evaluate_job(node)
+        topology = self.context.desired.topology
+        on = f"deployment/{self.context.deployment}" if batch_system(topology, node) else properties.get("site")
+        # What it runs with may change between two tries of an action that a crash came between, its key not.
+        key = f"{self.context.deployment}/{node.name}/{job_spec(topology, node)['digest'][:16]}/{tries}"
+        return JobOrder(
+            self.context.owner, self.context.vo, key, label(node.name), str(on) if on else None, properties, secrets
+        )
+
+    async def _delete_job(self, action: Action) -> None:
+        row = await self._recorded(action.instances[0])
+        if row is not None and row.site_id is not None:
+            await self.context.desk.remove(self.context.owner, self.context.vo, row.site_id)
+        await self._forget(action.instances[0])
 
     # -- rows -------------------------------------------------------------------------------
 

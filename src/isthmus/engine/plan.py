@@ -13,6 +13,7 @@ from enum import StrEnum
 from heapq import heapify, heappop, heappush
 from itertools import takewhile
 
+from isthmus.engine.job_nodes import job_spec, jobs_in_order, leads_to
 from isthmus.engine.scope import Scope, is_independent, operation_references, run_with
 from isthmus.engine.state import (
     NETWORK,
@@ -48,6 +49,7 @@ class Target(StrEnum):
     MACHINE = "machine"
     IMAGE = "image"
     OPERATION = "operation"
+    JOB = "job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Action:
             return f"{self.node} {(self.operation or '').partition('.')[2]} on {on}"
         if self.target is Target.IMAGE:
             return f"image of {on}"
+        if self.target is Target.JOB:
+            return f"job {self.node}"
         return "network" if self.target is Target.NETWORK else f"{self.target} {on}"
 
 
@@ -144,6 +148,32 @@ class _Planner:
             last = self._run_up(node, [o for o in node.staged(*UP) if not is_independent(o)])
             around = _ends_around(node.name, self.needs, self.ends)
             self.ends[node.name] = last or around + installed[node.name]
+        self._run_jobs()
+
+    def _run_jobs(self) -> None:
+        """Plan those jobs that have not run to a good end, each when all that it leads to is up."""
+        for node in jobs_in_order(self.topology):
+            key = Key(node.name)
+            if why := self._why_run(node, key):
+                self._add(Verb.CREATE, Target.JOB, node.name, (key,), why, self._before_job(node))
+
+    def _why_run(self, node: Node, key: Key) -> str:
+        found = self.observed.get(key)
+        if found is None:
+            return "it has not run"
+        if found.health is Health.PENDING:
+            return "it has not ended"
+        if found.health is not Health.RUNNING:
+            return "it failed"
+        return "" if found.spec == job_spec(self.topology, node) else "what it runs has changed"
+
+    def _before_job(self, node: Node) -> Iterator[str]:
+        for name in leads_to(node):
+            yield from self.ends.get(name, ())
+            yield self._id(Verb.CREATE, Target.JOB, name, (Key(name),))
+            host = self.topology.host_of(name)
+            for key in self.desired.keys_of(host.name) if host else ():
+                yield from self._machine_ids(key)
 
     def _why_remake(self, node: Node, key: Key) -> str:
         """Why a machine that is there must be made anew; empty when it may stay."""
@@ -343,6 +373,7 @@ class _Planner:
         operations = [a for a in self.actions.values() if a.target is Target.OPERATION]
         followed = {i for a in operations for i in a.after}
         after = [a.id for a in operations if a.id not in followed]
+        after += self._remove_jobs()
         for resource in leaving:
             key = resource.key
             why = "it is gone; forget it" if resource.health is Health.MISSING else self._farewell()
@@ -352,6 +383,17 @@ class _Planner:
         if network is not None and self.desired.power is Power.ABSENT:
             after = [a.id for a in self.actions.values() if a.target is Target.MACHINE]
             self._add(Verb.DELETE, Target.NETWORK, NETWORK, (network.key,), self._farewell(), after)
+
+    def _remove_jobs(self) -> list[str]:
+        """Plan to end and forget the jobs that are no longer wanted, before what they run on goes."""
+        wanted = {node.name for node in self.topology.of_kind(NodeKind.JOB)}
+        absent = self.desired.power is Power.ABSENT
+        leaving = [r.key for r in self.observed.resources.values() if r.kind is NodeKind.JOB]
+        return [
+            self._add(Verb.DELETE, Target.JOB, key.node, (key,), self._farewell())
+            for key in leaving
+            if absent or key.node not in wanted
+        ]
 
     def _remove_volumes(self) -> None:
         wanted = set()

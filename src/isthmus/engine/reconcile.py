@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from isthmus.configure import Configurator
 from isthmus.engine.graph import Ending, run_plan
+from isthmus.engine.job_nodes import JobDesk
 from isthmus.engine.journal import Journal
 from isthmus.engine.look import look
 from isthmus.engine.observe import dump_done
@@ -52,13 +53,14 @@ class Reconciler:
     """Brings leased deployments to their desired state."""
 
     def __init__(
-        self, journal: Journal, sites: Sites, configurator: Configurator,
+        self, journal: Journal, sites: Sites, configurator: Configurator, desk: JobDesk,
         load: Callable[[Deployment], Loaded], *, actions_at_once: int, machine_timeout: float,
         operation_timeout: float,
     ):  # fmt: skip
         self.journal = journal
         self.sites = sites
         self.configurator = configurator
+        self.desk = desk
         self.load = load
         self.actions_at_once = actions_at_once
         self.machine_timeout = machine_timeout
@@ -193,7 +195,8 @@ class Reconciler:
         loaded: Loaded, desired: Desired, interrupt: asyncio.Event,
     ) -> Ending:  # fmt: skip
         private, public = await self.journal.read(partial(self._key_pair, row=row))
-        context = Context(row.id, row.template, lease, driver, desired, offers, public, self.machine_timeout)
+        context = Context(row.id, row.template, lease, driver, desired, offers, public, self.machine_timeout,
+                          row.owner, row.vo, self.desk)  # fmt: skip
         operations = OperationRunner(row.id, lease, driver, desired, loaded.files, private, self.journal,
                                      self.configurator, self.operation_timeout)  # fmt: skip
         perform = Performer(context, self.journal, operations)

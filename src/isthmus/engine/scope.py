@@ -22,6 +22,9 @@ from isthmus.topology import (
     references,
 )
 
+RAN = ("job", "exit_code")
+"""The attributes of a job that are known when it has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -41,6 +44,8 @@ class Scope:
             return self._secret(what.name)
         node = self.desired.topology.nodes[what.node]
         machine = self.desired.topology.host_of(what.node)
+        if node.kind is NodeKind.JOB:
+            return self._of_job(node, what)
         if machine is None:
             return self._declared(node, what)
         if self.here is not None and what.own and self.here.node == machine.name:
@@ -85,6 +90,15 @@ class Scope:
             and _still_to_run(node, resource.done)
             and what.name not in resource.attributes
         ):
+            raise Unknown(what)
+        return resource.attributes.get(what.name)
+
+    def _of_job(self, node: Node, what: Reference) -> Any:
+        """The attribute of a job that has run to its end."""
+        if what.name not in RAN:
+            return self._declared(node, what)
+        resource = self.observed.running(Key(node.name))
+        if resource is None:
             raise Unknown(what)
         return resource.attributes.get(what.name)
 

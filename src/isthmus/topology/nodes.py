@@ -16,6 +16,7 @@ class NodeKind(StrEnum):
     NETWORK = "network"
     VOLUME = "volume"
     SOFTWARE = "software"
+    JOB = "job"
     ABSTRACT = "abstract"
     """Takes part in the graph (a port, a policy target) but nothing is made for it."""
 

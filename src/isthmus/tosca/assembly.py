@@ -78,7 +78,7 @@ def _node(template: NodeTemplate, operations: Operations, problems: Problems) ->
     _check_notifications(template, operations.types)
     InterfaceChecks(operations.types, operations.functions).check_node(template)
     check_artifacts(template, operations.types, operations.functions)
-    if kind is NodeKind.ABSTRACT and made:
+    if kind in (NodeKind.ABSTRACT, NodeKind.JOB) and made:
         problems.warn(
             "ignored", f"{template.name!r} is hosted on no machine, so its operations do not run", template.at
         )

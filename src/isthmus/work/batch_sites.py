@@ -29,12 +29,16 @@ Opener = Callable[[str, str, Mapping[str, Any]], Driver]
 
 @dataclass(frozen=True, slots=True)
 class BatchNode:
-    """What makes a deployment a batch system: its kind, the machine node to log in to, as whom, where to work."""
+    """What makes a deployment a batch system: its kind, the machine node to log in to, as whom, where to work.
+
+    ``containers`` says whether its nodes run containers.
+    """
 
     kind: str
     machine: str
     user: str
     folder: str | None
+    containers: bool
 
 
 def batch_node(topology: Topology) -> BatchNode | None:
@@ -43,7 +47,10 @@ def batch_node(topology: Topology) -> BatchNode | None:
         jobs, machine = node.capabilities.get("jobs"), topology.host_of(node.name)
         if node.kind is NodeKind.SOFTWARE and machine is not None and jobs and jobs.get("kind"):
             folder = jobs.get("folder")
-            return BatchNode(str(jobs["kind"]), machine.name, str(jobs["user"]), str(folder) if folder else None)
+            return BatchNode(
+                str(jobs["kind"]), machine.name, str(jobs["user"]), str(folder) if folder else None,
+                bool(jobs.get("containers")),
+            )  # fmt: skip
     return None
 
 
@@ -110,6 +117,6 @@ class BatchSites:
         ssh = machine.attributes["ssh"]
         options = {
             "host": ssh["host"], "port": ssh["port"], "user": node.user, "private_key": key,
-            "host_key": ssh["host_key"], **({"folder": node.folder} if node.folder else {}),
+            "host_key": ssh["host_key"], "runtime": "apptainer" if node.containers else "none", **({"folder": node.folder} if node.folder else {}),
         }  # fmt: skip
         return node.kind, options

@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from isthmus.configure import Configurator
+from isthmus.engine.job_nodes import JobEnd, JobOrder
 from isthmus.engine.journal import Journal
 from isthmus.engine.placing import Sites
 from isthmus.engine.pulse import Pulse
@@ -28,6 +29,27 @@ from isthmus.topology import Topology
 from .topologies import FILES
 
 
+@dataclass
+class ToyDesk:
+    """Runs jobs by the test's word: each ends as ``ends`` says for its node, well if it says nothing."""
+
+    ends: dict[str, JobEnd] = field(default_factory=dict)
+    submitted: list[JobOrder] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    async def submit(self, order: JobOrder) -> str:
+        if order.key not in [known.key for known in self.submitted]:
+            self.submitted.append(order)
+        return "job-" + order.key
+
+    async def wait(self, order: JobOrder, job: str, seconds: float) -> JobEnd:
+        await asyncio.sleep(0)
+        return self.ends.get(order.name, JobEnd(True, True, 0, ""))
+
+    async def remove(self, owner: str, vo: str, job: str) -> None:
+        self.removed.append(job)
+
+
 class Harness:
     """A store and a world that outlive engines, and as many engines as a test wants."""
 
@@ -38,6 +60,7 @@ class Harness:
         self.world_file = folder / "world.db"
         self.world = World(self.world_file)
         self.options = dict(options or {})
+        self.desk = ToyDesk()
         self.topologies: dict[str, Topology] = {}
 
     def create(self, topology: Topology, name: str = "d1", **values: Any) -> str:
@@ -87,7 +110,7 @@ class Harness:
         sites = Sites({"fake": lambda: FakeDriver("fake", {"world": str(self.world_file), **self.options})})
         configurator = Configurator()
         reconcile = Reconciler(
-            journal, sites, configurator, lambda row: Loaded(self.topologies[row.id], FILES),
+            journal, sites, configurator, self.desk, lambda row: Loaded(self.topologies[row.id], FILES),
             actions_at_once=16, machine_timeout=5, operation_timeout=5,
         )  # fmt: skip
         settings = {"deployments_at_once": 8, "lease_seconds": 10, "tick_seconds": 0.05, **options}

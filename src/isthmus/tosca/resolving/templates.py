@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MACHINES = ("tosca.nodes.Compute", "tosca.nodes.Abstract.Compute")
 VOLUMES = ("tosca.nodes.BlockStorage", "tosca.nodes.Storage.BlockStorage")
 NETWORKS = ("tosca.nodes.network.Network",)
+JOBS = ("isthmus.nodes.Job",)
 HOSTED = "tosca.relationships.HostedOn"
 SELECT = ("select", "selectable")
 SUBSTITUTE = ("substitute", "substitutable")
@@ -294,4 +295,6 @@ class NodeTemplate:
             return NodeKind.MACHINE
         if self.of(*VOLUMES):
             return NodeKind.VOLUME
+        if self.of(*JOBS):
+            return NodeKind.JOB
         return NodeKind.NETWORK if self.of(*NETWORKS) else None

@@ -13,12 +13,14 @@ _DOT_SHAPES = {
     NodeKind.NETWORK: "hexagon",
     NodeKind.VOLUME: "cylinder",
     NodeKind.SOFTWARE: "component",
+    NodeKind.JOB: "note",
 }
 _MERMAID_SHAPES = {
     NodeKind.MACHINE: ("[[", "]]"),
     NodeKind.NETWORK: ("{{", "}}"),
     NodeKind.VOLUME: ("[(", ")]"),
     NodeKind.SOFTWARE: ("[", "]"),
+    NodeKind.JOB: ("([", "])"),
 }
 
 
