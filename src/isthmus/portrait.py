@@ -106,7 +106,7 @@ def _node(
     )  # fmt: skip
 
 
-JOB_STATES = {Health.PENDING: "running", Health.RUNNING: "succeeded", Health.ERROR: "failed"}
+JOB_STATES: dict[str, str] = {Health.PENDING: "running", Health.RUNNING: "succeeded", Health.ERROR: "failed"}
 """How a job stands, by the health of its resource."""
 
 

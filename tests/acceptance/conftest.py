@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,19 @@ class Cli:
         except json.JSONDecodeError:
             return json.loads(out.splitlines()[-1])
 
+    @contextmanager
+    def running(self, *args: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on while others are typed; it is ended with Ctrl-C if it does not end by itself."""
+        environment = {**os.environ, "ISTHMUS_HOME": str(self.home), "ISTHMUS_TICK": "1"}
+        with subprocess.Popen(
+            [str(ISTHMUS), *args], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+
     def events(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.run("events", name, "--json").stdout.splitlines()]
 
@@ -66,6 +81,9 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     ready = subprocess.run(provision, capture_output=True, text=True, check=False)
     if ready.returncode:
         pytest.skip(ready.stderr.strip())
+    if kept := os.environ.get("ISTHMUS_TEST_HOME"):  # to try tests again and again on what is deployed there
+        yield Cli(Path(kept))
+        return
     command = Cli(tmp_path_factory.mktemp("home"))
     yield command
     for deployment in command.ask("list"):

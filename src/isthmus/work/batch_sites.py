@@ -117,6 +117,8 @@ class BatchSites:
         ssh = machine.attributes["ssh"]
         options = {
             "host": ssh["host"], "port": ssh["port"], "user": node.user, "private_key": key,
-            "host_key": ssh["host_key"], "runtime": "apptainer" if node.containers else "none", **({"folder": node.folder} if node.folder else {}),
+            "host_key": ssh["host_key"], "runtime": "apptainer" if node.containers else "none",
         }  # fmt: skip
+        if node.folder is not None:
+            options["folder"] = node.folder
         return node.kind, options

@@ -56,4 +56,4 @@ class HTCondorDriver(BatchDriver):
     def runtime_for(self, spec: JobSpec) -> Mapping[str, object]:
         """Where HTCondor starts each process with a supervisor of its own, there is nothing left to launch."""
         each = spec.launch is Launch.EACH and spec.resources.tasks > 1
-        return {**self.options.runtime_order, **({"launcher": ["/usr/bin/env"]} if each else {})}
+        return {**self.options.runtime_order, **({"launcher": ["/usr/bin/env"], "processes": 1} if each else {})}

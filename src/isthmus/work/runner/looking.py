@@ -69,8 +69,6 @@ class Known:
         task = None
         with contextlib.suppress(OSError, ValueError, RecursionError):
             task = clean_task(index, json.loads(read_small(self.place, ("tasks", str(index), "status.json"))))
-        if task is not None and not task["site_id"]:
-            task["site_id"] = self.site_id or ""
         self.reports[index] = (mark, task)
         return task
 
@@ -185,9 +183,10 @@ class Looking:
         if before is not None and before[0] is own and before[1] == told and not gone:
             return before[2]
         waited = now - one.doubts.setdefault(index, now)
-        merged, doubtful = merge(index, own, told, waited, self._lag, gone and one.asked_to_end(index))
+        asked = (gone or (own is not None and own["state"] in ENDED)) and one.asked_to_end(index)
+        merged, doubtful = merge(index, own, told, waited, self._lag, asked)
         if not merged["site_id"]:
-            merged["site_id"] = one.site_id or ""
+            merged["site_id"] = (one.site_id or "").replace("*", str(index))  # 1051_* is the whole array
         task = _short(merged)
         if doubtful:
             one.merged.pop(index, None)

@@ -47,7 +47,7 @@ class Loop:
         self._timers: list[tuple[float, int, Timer]] = []
         self._count = 0
         self._children: dict[int, Callable[[int, Any], None]] = {}
-        self._signals: dict[int, Callable[[], None]] = {}
+        self._signals: dict[int, Callable[[], object]] = {}
         self._done: list[Callable[[], None]] = []
         self._stopped = False
         self._waker, self._wake = os.pipe()
@@ -110,7 +110,7 @@ class Loop:
         """The children that somebody waits for; any other child was orphaned by one of them."""
         return frozenset(self._children)
 
-    def on_signal(self, number: int, action: Callable[[], None]) -> None:
+    def on_signal(self, number: int, action: Callable[[], object]) -> None:
         self._signals[number] = action
         signal.signal(number, _nothing)
 

@@ -14,6 +14,8 @@ STATES = ENDED | WAITING | {"running"}
 STRONG = frozenset({"OutOfMemory", "TimeLimit", "NodeFail", "Preempted", "Cancelled"})
 """Reasons of the scheduler that explain an end by a signal."""
 MOVED = frozenset({"Preempted", "NodeFail"})
+UNASKED = frozenset({"Preempted", "NodeFail", "TimeLimit", "OutOfMemory"})
+"""Reasons of the scheduler for having a task end that takes itself for cancelled, though nobody asked it to end."""
 COMPLETING = 60.0
 """Seconds that a scheduler may take to say why it killed a task that ended by a signal."""
 
@@ -64,14 +66,16 @@ def _after_report(index: int, own: Task, told: Told, waited: float, cancelled: b
     state, reason = (told["state"], told.get("reason") or "") if told else (None, "")
     moved = own["reason"] in MOVED
     signalled = (own["exit_code"] or 0) > 128 and own["reason"] in ("", "Error")
-    if not (moved or signalled):
+    unasked = own["reason"] == "Cancelled" and not cancelled
+    if not (moved or signalled or unasked):
         return own, False
     if told and state in WAITING:
         return _as_told(index, told), False
     if state == "running" and waited < COMPLETING:
         return dict(own, state="running", reason="", exit_code=None, ended=None), True
-    if signalled and state in ENDED and reason in STRONG:
-        return _ended(own, "cancelled" if reason == "Cancelled" else "failed", reason), False
+    if told and state in ENDED and reason in (STRONG if signalled else UNASKED if unasked else ()):
+        words = _text(told.get("words"), _TEXT["words"]) or own["words"]
+        return dict(_ended(own, "cancelled" if reason == "Cancelled" else "failed", reason), words=words), False
     if signalled and cancelled:
         return _ended(own, "cancelled", "Cancelled"), False
     return own, False
@@ -110,7 +114,9 @@ def _ended(task: Task, state: str, reason: str) -> Task:
     for container in task["containers"]:
         if container["phase"] != "terminated":
             container = dict(container, phase="terminated", ready=False, reason=reason)
-        elif (container["exit_code"] or 0) > 128 and container["reason"] in ("", "Error"):
+        elif container["reason"] == "Cancelled" or (
+            (container["exit_code"] or 0) > 128 and container["reason"] in ("", "Error")
+        ):
             container = dict(container, reason=reason)
         containers.append(container)
     return dict(task, state=state, reason=reason, containers=containers)
@@ -129,8 +135,9 @@ def _filled(task: Task, told: Told) -> Task:
     if told is None:
         return task
     task = dict(task)
+    stale = task["state"] in ENDED and told["state"] not in ENDED  # what it said of it then is over
     for name, limit in _TEXT.items():
-        if name != "reason" and not task[name]:
+        if name != "reason" and not task[name] and not (stale and name == "words"):
             task[name] = _text(told.get(name), limit)
     times = ("queued", "started", "ended") if task["state"] in ENDED else ("queued", "started")
     for name in (*times, "cpu_seconds"):

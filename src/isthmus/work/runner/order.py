@@ -29,8 +29,9 @@ class Order:
         self.runtime: dict[str, Any] = order.get("runtime") or {}
         self.stream: bool = order.get("stream", False)
         self.blobs = os.path.join(self.folder, order.get("blobs") or "blobs")
-        self.umask = 0o077
-        """What programs are started with; the supervisor's own files are for its user only."""
+        self.umask = 0o022
+        """What programs are started with, wherever they run; the supervisor's own files are for its user only."""
+        self._share_memory()
 
     @property
     def resources(self) -> dict[str, Any]:
@@ -46,10 +47,26 @@ class Order:
             raise CannotStart("launch: this site has no launcher for a job of several processes")
         return launcher
 
+    def _share_memory(self) -> None:
+        """Let the one container of a task have what its processes on this node have together, unless it says less.
+
+        So memory that was asked for is a limit too where no control group makes it one. The init containers run
+        one after another, before it.
+        """
+        memory, containers = self.resources.get("memory"), self.spec["containers"]
+        if not memory or len(containers) != 1:
+            return
+        tasks, nodes = self.resources.get("tasks") or 1, self.resources.get("nodes") or 1
+        here = self.runtime.get("processes") or -(-tasks // nodes)
+        for container in (*(self.spec.get("init") or ()), *containers):
+            if container.get("memory") is None:
+                container["memory"] = memory * here
+
     def environment(self, container: dict[str, Any]) -> dict[str, str]:
         """What the container is given in its environment, secrets included. Raises :class:`CannotStart`."""
         given: dict[str, str] = {
-            "ISTHMUS_JOB": self.name,
+            "ISTHMUS_JOB": self.id.rpartition("-")[0],
+            "ISTHMUS_JOB_NAME": self.name,
             "ISTHMUS_SUBMISSION": self.id,
             "ISTHMUS_TASK": str(self.index),
             **(container.get("env") or {}),

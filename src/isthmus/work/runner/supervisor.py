@@ -18,7 +18,7 @@ import time
 
 from . import processes
 from .order import Order
-from .outcomes import CANCELLED, LOST, START_ERROR
+from .outcomes import CANCELLED, LOST, START_ERROR, TIME_LIMIT
 from .status import ENDED, TaskStatus, read, write
 
 TYPE_CHECKING = False
@@ -31,6 +31,8 @@ _ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _RESTARTS = ("ISTHMUS_ATTEMPT", "SLURM_RESTART_COUNT")
 """Variables in which a scheduler tells how often it has started the task before."""
 
+_EARLY = 75.0
+"""Seconds before its time at which Slurm may send the signal that was asked for."""
 _LAST_TRIES = 30
 
 
@@ -116,15 +118,15 @@ def _supervise(order: Order, attempt: int, guard: int, mask: object) -> int:
     os.setsid()
     processes.die_with_parent(signal.SIGTERM)
     processes.adopt_orphans()
-    order.umask = os.umask(0o077)
+    os.umask(0o077)
     loop = Loop()
     task = Task(order, loop, attempt)
 
     def asked() -> None:
         if os.getppid() != guard:
             task.end(LOST, "the supervisor was killed", grace=0)
-        else:
-            task.end(CANCELLED, "cancelled by a signal")
+        elif not task.obey():
+            task.end(*_meaning(order))
 
     for number in _ASKING:
         loop.on_signal(number, asked)
@@ -140,7 +142,7 @@ def _alone(order: Order, attempt: int) -> int:
 
     processes.adopt_orphans()
     processes.leave_to_parent()
-    order.umask = os.umask(0o077)
+    umask = os.umask(0o077)
     loop = Loop()
     try:
         task = Task(order, loop, attempt)
@@ -152,7 +154,18 @@ def _alone(order: Order, attempt: int) -> int:
         _print_error()
         return 1
     finally:
-        os.umask(order.umask)
+        os.umask(umask)
+
+
+def _meaning(order: Order) -> tuple[str, str]:
+    """Why a task is asked to end by a signal alone: the scheduler's limit is near, or it does not say why."""
+    try:
+        limit = float(os.environ["SLURM_JOB_END_TIME"])
+    except (KeyError, ValueError):
+        limit = 0.0
+    if limit and time.time() >= limit - order.spec.get("grace", 30.0) - _EARLY:
+        return TIME_LIMIT, "the site's time limit is over"
+    return CANCELLED, "cancelled by a signal"
 
 
 def _conduct(order: Order, loop: Loop, task: Task) -> int:

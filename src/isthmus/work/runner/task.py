@@ -186,9 +186,9 @@ class Task:
         if not self._cancelled():
             self._loop.later(_LOOK, self._look)
 
-    def obey(self) -> None:
+    def obey(self) -> bool:
         """See at once whether the task is to be cancelled."""
-        self._cancelled()
+        return self._cancelled()
 
     def _cancelled(self) -> bool:
         """Obey the file ``cancel``; it may hold the seconds of grace."""

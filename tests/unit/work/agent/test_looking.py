@@ -103,6 +103,31 @@ def test_tasks_of_an_array(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_each_task_of_an_array_has_its_own_number(tmp_path: Path) -> None:
+    """Whether the scheduler says it or not; the submission's is that of the whole."""
+    site = Site(tmp_path)
+    site.submissions.submit([order(indices=[3, 5])])
+    places.write_whole(tmp_path / "submissions" / name(1) / "site-id", b"1051_*")
+    site.report(name(1), 3, state="succeeded", exit_code=0)
+    site.report(name(1), 5, state="running")
+    site.scheduler.told = {name(1): {5: {"state": "running", "site_id": "1051_5"}}}
+    assert [task["site_id"] for task in site.looking.look([name(1)])[name(1)]] == ["1051_3", "1051_5"]
+
+
+def test_who_asked_is_looked_up_before_the_scheduler_says_the_end(tmp_path: Path) -> None:
+    """A task that was cancelled is over at once; one that somebody else ended waits for why."""
+    site = Site(tmp_path)
+    site.submissions.submit([order(1), order(2)])
+    for n in (1, 2):
+        site.report(name(n), state="cancelled", reason="Cancelled", exit_code=143)
+    (tmp_path / "submissions" / name(1) / "tasks" / "0" / "cancel").touch()
+    site.scheduler.told = {name(n): {0: {"state": "running", "reason": ""}} for n in (1, 2)}
+    assert states(site, 1, 2) == {name(1): ["cancelled"], name(2): ["running"]}
+    site.scheduler.told = {name(2): {0: {"state": "failed", "reason": "Preempted"}}}
+    (task,) = site.looking.look([name(2)])[name(2)]
+    assert (task["state"], task["reason"]) == ("failed", "Preempted")
+
+
 def test_reports_are_read_when_they_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stat is all it takes otherwise."""
     site = Site(tmp_path)

@@ -19,6 +19,8 @@ FAILED = {"state": "failed", "reason": "Error", "exit_code": 2}
 KILLED = {"state": "failed", "reason": "Error", "exit_code": 137}
 TERMED = {"state": "failed", "reason": "Error", "exit_code": 143}
 OWN_OOM = {"state": "failed", "reason": "OutOfMemory", "exit_code": 137}
+ENDED_GENTLY = {"state": "cancelled", "reason": "Cancelled", "exit_code": 143, "words": "cancelled by a signal"}
+ENDED_WELL = {"state": "cancelled", "reason": "Cancelled", "exit_code": 0}
 PREEMPTED = {"state": "failed", "reason": "Preempted", "exit_code": 143}
 
 
@@ -46,6 +48,22 @@ def told(state: str, reason: str = "", **more: Any) -> dict[str, Any]:
         (KILLED, None, 0, False, "failed", "Error", False),
         (TERMED, None, 0, True, "cancelled", "Cancelled", False),
         (FAILED, None, 0, True, "failed", "Error", False),
+        # it was asked to end by a signal: by nobody of ours, so that the scheduler says why
+        (ENDED_GENTLY, told("failed", "Preempted"), 0, False, "failed", "Preempted", False),
+        (ENDED_GENTLY, told("failed", "TimeLimit"), 0, False, "failed", "TimeLimit", False),
+        (ENDED_GENTLY, told("failed", "NodeFail"), 0, False, "failed", "NodeFail", False),
+        (ENDED_GENTLY, told("failed", "OutOfMemory"), 0, False, "failed", "OutOfMemory", False),
+        (ENDED_WELL, told("failed", "Preempted"), 0, False, "failed", "Preempted", False),
+        (ENDED_GENTLY, told("cancelled", "Cancelled"), 0, False, "cancelled", "Cancelled", False),
+        (ENDED_GENTLY, told("failed", "Error"), 0, False, "cancelled", "Cancelled", False),
+        (ENDED_GENTLY, told("running"), 0, False, "running", "", True),
+        (ENDED_GENTLY, told("running"), COMPLETING, False, "cancelled", "Cancelled", False),
+        (ENDED_GENTLY, told("queued"), 0, False, "queued", "", False),
+        (ENDED_GENTLY, None, 0, False, "cancelled", "Cancelled", False),
+        # but when it was one of ours
+        (ENDED_GENTLY, told("failed", "Preempted"), 0, True, "cancelled", "Cancelled", False),
+        (ENDED_GENTLY, told("failed", "TimeLimit"), 0, True, "cancelled", "Cancelled", False),
+        (ENDED_GENTLY, told("running"), 0, True, "cancelled", "Cancelled", False),
         # it may still be about to explain, or start it again
         (KILLED, told("running"), 0, False, "running", "", True),
         (KILLED, told("running"), COMPLETING, False, "failed", "Error", False),
@@ -100,6 +118,34 @@ def test_a_killed_container_is_explained_too() -> None:
                                     {"name": "b", "phase": "terminated", "exit_code": 0}]}  # fmt: skip
     task, _ = merge(0, clean_task(0, own), told("failed", "OutOfMemory"), 0, LAG)
     assert [c["reason"] for c in task["containers"]] == ["OutOfMemory", ""]
+
+
+def test_a_container_that_was_asked_to_end_is_explained_too() -> None:
+    """It knew no more than its task; and the words are those of who knows."""
+    own = {**ENDED_GENTLY, "containers": [{"name": "a", "phase": "terminated", "exit_code": 0, "reason": "Cancelled"},
+                                          {"name": "b", "phase": "terminated", "exit_code": 1, "reason": "Error"}]}  # fmt: skip
+    task, _ = merge(0, clean_task(0, own), told("failed", "Preempted", words="PREEMPTED"), 0, LAG)
+    assert [c["reason"] for c in task["containers"]] == ["Preempted", "Error"]
+    assert task["words"] == "PREEMPTED"
+
+
+@pytest.mark.parametrize(
+    ("own", "word", "words"),
+    [
+        (DONE, told("running", words="RUNNING"), ""),
+        (DONE, told("queued", words="PENDING (Priority)"), ""),
+        (DONE, told("succeeded", words="COMPLETED"), "COMPLETED"),
+        (DONE, None, ""),
+        (OWN_OOM, told("running", words="COMPLETING"), ""),
+        (FAILED, told("failed", "Error", words="FAILED (NonZeroExitCode)"), "FAILED (NonZeroExitCode)"),
+        ({**FAILED, "words": "main: exit code 2"}, told("failed", "Error", words="FAILED"), "main: exit code 2"),
+        (RUNS, told("running", words="RUNNING"), "RUNNING"),
+        (None, told("queued", words="PENDING (Priority)"), "PENDING (Priority)"),
+    ],
+)
+def test_words_are_those_of_how_it_stands(own: dict[str, Any] | None, word: dict[str, Any] | None, words: str) -> None:
+    """What a scheduler said of a task that ran is no word on one that has ended."""
+    assert merge(0, own and clean_task(0, own), word, 0, LAG)[0]["words"] == words
 
 
 def test_the_scheduler_fills_what_the_report_lacks() -> None:

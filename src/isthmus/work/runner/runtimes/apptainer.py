@@ -37,6 +37,8 @@ _DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVI
 """What a scheduler says of the devices that it gave to the task."""
 _PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _FATAL = 255
+_EMPTY = ("/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd")
+"""What is mounted there covers nothing."""
 
 
 class Apptainer:
@@ -90,8 +92,10 @@ class Apptainer:
 
     def _flags(self, container: dict[str, Any], launched: bool) -> list[str]:
         flags = ["--contain", "--no-eval", "--writable-tmpfs"]
-        # Ranks of one node reach into each other's memory, which they can only in the same namespaces.
-        flags += ["--bind", "/dev/shm:/dev/shm:rw"] if launched else ["--pid", "--ipc"]  # noqa: S108
+        if launched:  # ranks of one node reach into each other's memory, which they can only in the same namespaces
+            flags += ["--bind", "/dev/shm:/dev/shm:rw"]  # noqa: S108
+        else:
+            flags += ["--ipc", "--pid"] if may_mount_proc() else ["--ipc"]
         if self._order.resources.get("gpus"):
             flags.append("--nv")
         scratch = self._volumes.scratch(container["name"])
@@ -169,6 +173,17 @@ def _explain(outcome: Outcome, words: bytes) -> None:
     if outcome.code == _FATAL and b"FATAL:" in words:
         outcome.message = last_line(words)
         outcome.reason = IMAGE if "image" in outcome.message.lower() else START_ERROR
+
+
+def may_mount_proc(table: str = "/proc/self/mountinfo") -> bool:
+    """Whether a user may mount a ``/proc`` of his own, which process numbers of one's own need.
+
+    The kernel refuses it where parts of the node's are covered, as they are if the node is a container itself. Then
+    containers see all processes of the node, and into none of them, since they are in a user namespace.
+    """
+    with open(table, encoding="utf-8", errors="surrogateescape") as file:
+        points = [line.split(" ", 5)[4] for line in file if line.count(" ") > 5]
+    return not any(point.startswith("/proc/") and point not in _EMPTY for point in points)
 
 
 def _bind(source: str, target: str, read_only: bool) -> str:
