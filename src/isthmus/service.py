@@ -339,8 +339,6 @@ class Service:
         def more(c: Connection) -> None:
             current = deployments.get(c, row.id)
             assert current is not None, "rows of deployments are never removed"
-            if archive:
-                deployments.save_bundle(c, wanted.bundle, archive, self.store.now())
             # A worker may have chosen a site since this row was read, without making it a new version.
             deployments.place(c, row.id, drop_changed_offers(current.placement, before.topology, after.topology))
             for name, value in secret_inputs(after, {**row.inputs, **(change.inputs or {})}).items():
@@ -348,7 +346,7 @@ class Service:
 
         values = {"bundle": wanted.bundle, "template": wanted.template, "inputs": wanted.inputs,
                   "instances": wanted.instances}  # fmt: skip
-        await self._save(who, row, version, word, more, **values)
+        await self._save(who, row, version, word, more, archive, **values)
         return await self.get(who, row.id)
 
     async def _changed_template(self, row: Deployment, change: Change) -> Template:
@@ -370,15 +368,17 @@ class Service:
 
     async def _save(
         self, who: Principal, row: Deployment, version: int | None, word: str,
-        more: Callable[[Connection], None] = lambda c: None, **values: Any,
+        more: Callable[[Connection], None] = lambda c: None, archive: bytes = b"", **values: Any,
     ) -> None:  # fmt: skip
-        """Write a new desired state, unless somebody else changed it since it was read."""
+        """Write a new desired state and the bundle that it names, unless somebody else changed it since it was read."""
         if version is not None and version != row.version:
             raise PreconditionFailed(f"{row.name} is at version {row.version}, not {version}")
         now, text = self.store.now(), f"asked to be {word}"
         values["phase"] = working_phase(replace(row, power=values.get("power", row.power)))
 
         def write(c: Connection) -> bool:
+            if archive:
+                deployments.save_bundle(c, values["bundle"], archive, now)
             if not deployments.change(c, row.id, row.version, now, **values):
                 return False
             more(c)

@@ -275,14 +275,14 @@ class Performer:
         key, topology = action.instances[0], self.context.desired.topology
         node, spec = topology.nodes[key.node], job_spec(topology, topology.nodes[key.node])
         row = await self._recorded(key)
-        tries = int(row.attributes.get("try", 1)) if row else 1
+        ran = [*row.attributes.get("ran", ())] if row else []
         if row is None or row.spec != spec or row.state != Health.PENDING:
-            tries += row is not None
-            row = replace(self._row(key, NodeKind.JOB, Health.PENDING), spec=spec, attributes={"try": tries}, site="")
+            ran += [row.site_id] if row and row.site_id else []
+            row = replace(self._row(key, NodeKind.JOB, Health.PENDING), spec=spec, attributes={"ran": ran}, site="")
             await self._put(row)
-        order = await self._order(node, tries)
+        order = await self._order(node, len(ran) + 1)
         job = await self.context.desk.submit(order)
-        row = replace(row, site_id=job, attributes={"try": tries, "job": job})
+        row = replace(row, site_id=job, attributes={"ran": ran, "job": job})
         await self._put(row)
         while not (end := await self.context.desk.wait(order, job, JOB_PATIENCE)).ended:
             await self._guarded(lambda c: None)
@@ -305,8 +305,9 @@ class Performer:
 
     async def _delete_job(self, action: Action) -> None:
         row = await self._recorded(action.instances[0])
-        if row is not None and row.site_id is not None:
-            await self.context.desk.remove(self.context.owner, self.context.vo, row.site_id)
+        ran = [*row.attributes.get("ran", ()), row.site_id] if row is not None else []
+        for job in filter(None, ran):
+            await self.context.desk.remove(self.context.owner, self.context.vo, job)
         await self._forget(action.instances[0])
 
     # -- rows -------------------------------------------------------------------------------

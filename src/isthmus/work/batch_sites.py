@@ -116,7 +116,7 @@ class BatchSites:
             raise Temporary(f"{row.name} cannot be reached yet: it is {row.phase}", delay=2.0)
         ssh = machine.attributes["ssh"]
         options = {
-            "host": ssh["host"], "port": ssh["port"], "user": node.user, "private_key": key,
+            "host": ssh["host"], "port": ssh["port"], "user": node.user, "key": key,
             "host_key": ssh["host_key"], "runtime": "apptainer" if node.containers else "none",
         }  # fmt: skip
         if node.folder is not None:

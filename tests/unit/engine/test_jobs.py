@@ -97,6 +97,9 @@ async def test_a_job_whose_template_changed_runs_anew(harness: Harness) -> None:
     harness.change(d, topology(job("first", command=["false"])))
     await harness.settle()
     assert [order.properties["command"] for order in harness.desk.submitted] == [["true"], ["false"]]
+    harness.change(d, power="absent")
+    await harness.settle()
+    assert len(harness.desk.removed) == 2, "the job that ran before is forgotten too"
 
 
 async def test_jobs_are_forgotten_when_nobody_wants_them(harness: Harness) -> None:
