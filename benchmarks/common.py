@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.request import Request, urlopen
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
@@ -185,6 +186,12 @@ class Isthmus:
         except json.JSONDecodeError:
             return json.loads(out.splitlines()[-1])
 
+    def get(self, path: str, method: str = "GET") -> Any:
+        """What the API answers below ``/v1``; None for nothing."""
+        asked = Request(f"{self.url}/v1{path}", headers={"Authorization": f"Bearer {self.token}"}, method=method)
+        with urlopen(asked, timeout=PATIENCE) as answer:
+            return json.loads(answer.read() or "null")
+
     def delete_all(self) -> None:
         """Delete every deployment."""
         for deployment in self.ask("list"):
@@ -229,3 +236,9 @@ def memory_and_threads(pid: int) -> tuple[float, int]:
     """Resident memory in MB, and the number of threads of a process (proc(5))."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(status["VmRSS"].split()[0]) * 1024 / 1e6, int(status["Threads"])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used so far, its threads included (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, literal, or_, select, tuple_, update
 
 from isthmus.store.models import jobs, submissions, tasks
 
@@ -250,6 +250,12 @@ def put_jobs(c: Connection, changes: Mapping[str, Mapping[str, Any]]) -> None:
     for names, rows in alike.items():
         values = {name: bindparam(f"v_{name}") for name in names}
         c.execute(update(jobs).where(j.id == bindparam("of")).values(version=j.version + 1, **values), rows)
+
+
+def clear_later(c: Connection, ids: Collection[str], now: float) -> None:
+    """Have what jobs left removed when its time is over, as the store has that time now: it may have been changed."""
+    for part in _parts(ids):
+        c.execute(update(jobs).where(j.id.in_(part)).values(due=now + case((j.keep > 0, j.keep), else_=0.0)))
 
 
 def ask_cancel(c: Connection, id_: str, indices: Collection[int] | None, now: float, grace: float | None) -> None:

@@ -29,6 +29,8 @@ class Board:
         self._changed: dict[tuple[str, int], Task] = {}
         self._touched: set[str] = set()
         self._held_back: set[str] = set()
+        self._leaving: list[float] = []
+        """When what jobs that ended in this round have left is to be removed."""
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -59,8 +61,8 @@ class Board:
         """Seconds until the next round: ``look`` while a site has tasks, else until the first is due, but no less."""
         if self._held_back or next(self.open_submissions(), None) is not None:
             return look
-        later = [t.due - now for tasks in self.tasks.values() for t in tasks.values() if t.due is not None]
-        return min(max(min(later, default=RESTING), look), RESTING)
+        later = [t.due for tasks in self.tasks.values() for t in tasks.values() if t.due is not None]
+        return min(max(min([*later, *self._leaving], default=now + RESTING) - now, look), RESTING)
 
     # -- changing ---------------------------------------------------------------------------
 
@@ -138,10 +140,10 @@ class Board:
         return {id_ for id_ in over - self._held_back if id_ in self.jobs and not has_ended(self.jobs[id_].state)}
 
     def changes(self, now: float) -> dict[str, dict[str, Any]]:
-        """What to write of jobs whose tasks changed, by id."""
+        """What to write of jobs whose tasks changed, by id; those that ended are to be cleared away later besides."""
         found: dict[str, dict[str, Any]] = {}
         for id_ in (self._touched | self._let_go()) & self.jobs.keys():
-            job, verdict = self.jobs[id_], judge(list(self.tasks[id_].values()))
+            verdict = judge(list(self.tasks[id_].values()))
             if id_ in self._held_back:
                 verdict = Verdict(JobState.RUNNING, "", None, verdict.started)
             values: dict[str, Any] = {
@@ -150,7 +152,7 @@ class Board:
             }  # fmt: skip
             if has_ended(verdict.state):
                 values["ended"] = verdict.ended or now
-                values["due"] = now + max(job.keep, 0)
+                self._leaving.append(now + max(self.jobs[id_].keep, 0))
             found[id_] = values
         self._touched.clear()
         return found

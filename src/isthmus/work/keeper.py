@@ -89,6 +89,7 @@ class Keeper:
             await asyncio.sleep(POLL_SECONDS)
             return
         one = Round(site, lease, self.lease_seconds, self.journal, self.sites, self._blob, event.set)
+        looked, clock = float("-inf"), asyncio.get_running_loop().time
         try:
             while True:
                 event.clear()
@@ -97,7 +98,12 @@ class Keeper:
                     rows = await self.journal.read(lambda c: jobs.due(c, site, now(), AT_ONCE))
                     if not rows:
                         return
-                    pause = await one(rows)
+                    begun = clock()
+                    look = begun >= looked + one.look_seconds  # woken for what is new, it asks of the rest no sooner
+                    looked = begun if look else looked
+                    pause = await one(rows, look)
+                    if 0 < pause <= one.look_seconds or not look:
+                        pause = min(pause, max(looked + one.look_seconds - clock(), one.look_seconds / 4))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(event.wait(), min(pause, LONGEST_PAUSE))
         except LeaseLost:

@@ -18,13 +18,9 @@ _LEFT_OUT = frozenset({"bootstrap.py"})
 _MAIN = """\
 import sys
 
-if sys.argv[1:2] == ["serve"]:
-    from isthmus.work.runner.serve import main
+from isthmus.work.runner.__main__ import main
 
-    sys.exit(main())
-import runpy
-
-runpy.run_module("isthmus.work.runner", run_name="__main__", alter_sys=True)
+sys.exit(main(sys.argv[1:]))
 """
 
 

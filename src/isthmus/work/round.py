@@ -23,8 +23,8 @@ from isthmus.work.job import JobSpec, JobState, Reason, TaskStatus
 from isthmus.work.verdict import has_ended
 
 log = structlog.get_logger(__name__)
-HANDED_AT_ONCE = 128
-"""Submissions in one call, so that those before are looked at while more are handed over."""
+HANDED_AT_ONCE = 32
+"""Submissions in one round, so that those before are looked at while more are handed over."""
 TOLD_AGAIN = 30.0
 """Seconds after which a site is told again to end what has not ended."""
 FORGET = -1.0
@@ -49,9 +49,13 @@ class Round:
         self.journal = journal
         self.sites = sites
         self.blob = blob
+        self.look_seconds = LOOK_SECONDS
+        """Between two looks, as the driver has it."""
         self._misses: dict[str, tuple[int, float]] = {}
         """For a submission that was not taken: how often, and when to try again."""
         self._failures = 0
+        self._more = False
+        """Whether the last round left something that could be handed over."""
         self._seen: dict[str, Sequence[TaskStatus]] = {}
         """What the site told when it was last written down: what it tells again changes nothing."""
         self._told = self._seen
@@ -62,8 +66,10 @@ class Round:
         """Stop what is under way; whoever keeps the site next does it anew."""
         await self._background.close()
 
-    async def __call__(self, rows: Sequence[Job]) -> float:
+    async def __call__(self, rows: Sequence[Job], look: bool = True) -> float:
         """Do what is to be done for these jobs; answers how many seconds to wait for the next round.
+
+        Without ``look`` the site is not asked how jobs stand: it was a moment ago.
 
         Raises :class:`~isthmus.store.LeaseLost` when somebody else keeps this site now.
         """
@@ -74,7 +80,8 @@ class Round:
             await self._cancel(board, lent)
             await self._admit(board)
             await self._hand_over(board, lent)
-            await self._look(board, lent)
+            if look:
+                await self._look(board, lent)
             await self._send(board, lent)
             await self._clear(board, lent)
         except Temporary as error:
@@ -84,8 +91,8 @@ class Round:
         self._failures = 0
         await self._settle(board)
         self._seen = self._told
-        look: float = getattr(driver, "look_seconds", LOOK_SECONDS)
-        return board.pause(self.journal.store.now(), look)
+        self.look_seconds = getattr(driver, "look_seconds", LOOK_SECONDS)
+        return 0.0 if self._more else board.pause(self.journal.store.now(), self.look_seconds)
 
     # -- reading and writing ----------------------------------------------------------------
 
@@ -115,7 +122,9 @@ class Round:
         board.retry(now)
         changes = board.changes(now)
         if changes:
-            await self._write(board, partial(jobs.put_jobs, changes=changes))
+            over = [id_ for id_, values in changes.items() if has_ended(values["state"])]
+            clear = partial(jobs.clear_later, ids=over, now=now)
+            await self._write(board, partial(jobs.put_jobs, changes=changes), clear)
             self.journal.pulse.beat(*changes)
 
     # -- the steps --------------------------------------------------------------------------
@@ -165,7 +174,8 @@ class Round:
         """Hand over what the site has not taken yet."""
         now = self.journal.store.now()
         todo = [row for row in board.open_submissions() if not row.handed and self._may_try(row, now)]
-        todo = [row for row in todo if not all(task.cancel for task in board.current(row))][:HANDED_AT_ONCE]
+        todo = [row for row in todo if not all(task.cancel for task in board.current(row))]
+        todo, self._more = todo[:HANDED_AT_ONCE], len(todo) > HANDED_AT_ONCE
         if not todo:
             return
         sealed = await self.journal.read(lambda c: jobs.specs(c, {row.job for row in todo}))

@@ -53,7 +53,8 @@ def targets(spec: JobSpec, files: Sequence[SandboxFile]) -> Mapping[str, str]:
             named = [file.path for file in files if _names(output, file.path)]
             alone = named == [output.path] and not output.url.endswith("/")
             for path in named:
-                url = output.url if alone else f"{output.url.rstrip('/')}/{quote(path)}"
+                below = path if output.url.startswith("s3:") else quote(path)  # a key is what it is
+                url = output.url if alone else f"{output.url.rstrip('/')}/{below}"
                 found[path] = _signed(spec.s3, "put_object", url)
     return found
 
@@ -66,12 +67,12 @@ def _names(output: Output, path: str) -> bool:
 
 
 def _signed(access: S3Access | None, verb: str, url: str) -> str:
-    split = urlsplit(url)
-    if split.scheme != "s3":
+    if urlsplit(url).scheme != "s3":
         return url
     if access is None:
         raise Permanent(f"{url} needs the keys of S3")
-    values: dict[str, Any] = {"Bucket": split.netloc, "Key": split.path.lstrip("/")}
+    bucket, _, key = url.partition("://")[2].partition("/")
+    values: dict[str, Any] = {"Bucket": bucket, "Key": key.lstrip("/")}
     return str(_client(access).generate_presigned_url(verb, values, ExpiresIn=SIGNED_SECONDS))
 
 

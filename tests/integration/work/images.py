@@ -55,7 +55,7 @@ def busybox(client: docker.DockerClient) -> str:
     name = "localhost/isthmus-test/busybox:" + _tag(_BUSYBOX)
     if not client.images.list(name):
         with tempfile.TemporaryDirectory() as folder:
-            data = _busybox_files(Path(folder))
+            data = busybox_files(Path(folder))
         repository, tag = name.rsplit(":", 1)
         client.api.import_image_from_data(data, repository=repository, tag=tag, changes=["ENV PATH=/bin"])
     return name
@@ -80,7 +80,8 @@ def apptainer(client: docker.DockerClient) -> str:
     return name
 
 
-def _busybox_files(folder: Path) -> bytes:
+def busybox_files(folder: Path) -> bytes:
+    """A root file system with BusyBox as a tar archive, made in ``folder``; the test is skipped if it cannot be had."""
     if shutil.which("apt-get") is None:
         pytest.skip("there is no apt-get to fetch BusyBox with")
     for command in (["apt-get", "download", "-q", "busybox-static"], ["sh", "-c", "dpkg-deb -x *.deb ."]):

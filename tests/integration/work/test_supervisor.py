@@ -97,8 +97,23 @@ def test_variables_reach_the_program_whatever_is_in_them(tmp_path: Path):
         "TOKEN": "s3cret",
         "OF_THE_NODE": "yes",
     }
-    assert (seen["ISTHMUS_JOB"], seen["ISTHMUS_SUBMISSION"]) == ("a job", "0123456789ab-1")
+    assert (seen["ISTHMUS_JOB"], seen["ISTHMUS_SUBMISSION"]) == ("0123456789ab", "0123456789ab-1")
+    assert seen["ISTHMUS_JOB_NAME"] == "a job"
     assert "s3cret" not in (task.place / "status.json").read_text()
+
+
+def test_programs_make_files_that_others_may_read(tmp_path: Path):
+    """Whatever the umask of who handed the job over; what is the supervisor's own is not for others."""
+    task = Supervised(tmp_path, JobSpec((sh("umask; touch made; mkdir folder"),)))
+    before = os.umask(0o077)
+    try:
+        assert task.run() == 0
+    finally:
+        os.umask(before)
+    assert task.log() == "0022\n"
+    modes = [(tmp_path / "work" / name).stat().st_mode & 0o777 for name in ("made", "folder")]
+    assert modes == [0o644, 0o755]
+    assert (task.place / "status.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_init_containers_run_one_after_another_before_the_others(tmp_path: Path):

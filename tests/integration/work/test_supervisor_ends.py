@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,60 @@ def test_a_container_over_its_memory_is_killed_and_the_peak_is_told(tmp_path: Pa
     assert "its limit is 100000000" in task.container()["message"]
     assert task.container("other")["exit_code"] == 0
     assert 190_000_000 < task.status["peak_memory"] < 400_000_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "runtime", "limit"),
+    [
+        (Resources(memory=100_000_000), {}, 100_000_000),
+        (Resources(memory=25_000_000, tasks=8, nodes=2), {}, 100_000_000),
+        (Resources(memory=100_000_000, tasks=8), {"processes": 1}, 100_000_000),
+    ],
+)
+def test_memory_that_was_asked_for_is_all_that_a_single_container_gets(
+    tmp_path: Path, asked: Resources, runtime: dict[str, Any], limit: int
+):
+    """Where no control group sees to it, the supervisor does."""
+    task = Supervised(tmp_path, JobSpec((sh(HOG),), resources=asked), **runtime)
+
+    assert task.run() == 137
+    assert (task.status["state"], task.status["reason"]) == ("failed", "OutOfMemory")
+    assert f"its limit is {limit}" in task.container()["message"]
+
+
+def test_a_container_that_says_less_gets_that(tmp_path: Path):
+    task = Supervised(tmp_path, JobSpec((sh(HOG, memory=100_000_000),), resources=Resources(memory=10**10)))
+
+    assert task.run() == 137
+    assert task.status["reason"] == "OutOfMemory"
+
+
+def test_a_container_before_it_gets_no_more(tmp_path: Path):
+    spec = JobSpec((sh("true"),), init=(sh(HOG, "before"),), resources=Resources(memory=100_000_000))
+    task = Supervised(tmp_path, spec)
+
+    assert task.run() != 0
+    assert task.container("before")["reason"] == "OutOfMemory"
+
+
+@pytest.mark.parametrize(
+    ("left", "cancelled", "reason"),
+    [(20, False, "TimeLimit"), (4000, False, "Cancelled"), (20, True, "Cancelled"), (None, False, "Cancelled")],
+)
+def test_a_signal_near_the_limit_of_the_scheduler_says_that_time_is_over(
+    tmp_path: Path, left: int | None, cancelled: bool, reason: str
+):
+    """Unless somebody has asked for the end: then the file is there before the signal."""
+    with supervised(tmp_path, JobSpec((sh(OBEDIENT),), grace=10)) as task:
+        task.start(**({} if left is None else {"SLURM_JOB_END_TIME": f"{time.time() + left:.0f}"}))
+        task.until((task.folder / "work" / "begun").exists)
+        if cancelled:
+            (task.place / "cancel").touch()
+        task.signal(signal.SIGTERM)
+
+        assert task.wait() == 1
+    assert (task.status["state"], task.status["reason"]) == ("failed" if left == 20 and not cancelled else "cancelled",
+                                                             reason)  # fmt: skip
 
 
 def test_memory_that_processes_share_counts_once(tmp_path: Path):

@@ -45,7 +45,8 @@ def test_a_plugin_listens_on_loopback_by_itself(served: dict[str, Any]) -> None:
 
 def test_what_an_operator_allows_and_says(served: dict[str, Any]) -> None:
     assert call(
-        "api", "--site", "hpc", "--socket", "/run/edge.sock", "--host-path", "/cvmfs", "--confined", "--no-restarts",
+        "api", "--site", "hpc", "--socket", "/run/edge.sock", "--host-path", "/cvmfs", "--confined",
+        "--restarts", "never",
         "--allow-pre-exec", "--tolerate", "securityContext.privileged", "--runtime-option", "--overlay", "--flavor",
         "gpu=--partition=gpu --gres=gpu:1", "--option", "partition=main", "--accelerator", "site.org/h100=h100",
         "--resource", "cpu=128", "--resource", "nvidia.com/gpu=4", "--taint", "site/gpu=yes:NoSchedule",
@@ -53,7 +54,7 @@ def test_what_an_operator_allows_and_says(served: dict[str, Any]) -> None:
     ) is None  # fmt: skip
     kind, _, policy, face, limit = served["opened"]
     assert (kind, limit, served["where"].address) == ("edge_of_site", 1024**2, "")
-    assert (policy.host_paths, policy.confined, policy.restarts, policy.pre_exec) == (("/cvmfs",), True, False, True)
+    assert (policy.host_paths, policy.confined, policy.restarts, policy.pre_exec) == (("/cvmfs",), True, "Never", True)
     assert policy.tolerated == ("securityContext.privileged",)
     assert "--overlay" in policy.runtime_options
     assert policy.flavors == {"gpu": "--partition=gpu --gres=gpu:1"}

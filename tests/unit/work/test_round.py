@@ -40,9 +40,20 @@ async def test_a_job_from_its_start_to_its_end(desk: Desk) -> None:
 async def test_one_query_a_round_whatever_the_number_of_jobs(desk: Desk) -> None:
     for number in range(1, 51):
         desk.add(number)
-    await desk.keep()
+    assert await desk.keep() == 0, "more is to be handed over, at once"
+    assert await desk.keep(look=False) > 0
     assert len(desk.toy.handed) == 50
     assert desk.toy.looks == 1
+
+
+async def test_a_job_that_is_deleted_while_its_end_is_seen_is_cleared_away_at_once(desk: Desk) -> None:
+    job = desk.add()
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1000.0)
+    desk.meanwhile = lambda: desk.forget(job)
+    await desk.keep()
+    await desk.keep()
+    assert desk.toy.removed == [f"{job}-1"]
 
 
 async def test_a_crash_after_the_site_took_it_doubles_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -44,6 +44,14 @@ def test_a_site_gets_signed_urls_and_no_key() -> None:
     assert (first.scheme, first.netloc, first.path) == ("https", "s3.example.org:9000", "/data/r/1%202.fq")
     assert parse_qs(first.query)["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert signed.inputs[1].url == "https://x.org/y"
+
+
+@pytest.mark.parametrize("name", ["l c", "50%", "a?b", "a#b", "\u00e4"])
+def test_a_key_is_the_path_as_it_is(name: str) -> None:
+    """Quoted once, for the URL; a question mark is no query."""
+    spec = JobSpec(MAIN, outputs=(Output("out", "s3://data/r"),), s3=ACCESS)
+    (url,) = targets(spec, files(f"out/{name}")).values()
+    assert unquote(urlsplit(url).path) == f"/data/r/out/{name}"
 
 
 @pytest.mark.parametrize(

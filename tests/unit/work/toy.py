@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from isthmus.store import Store, jobs, site_leases
 from isthmus.store.jobs import Job, Task
 from isthmus.work import sealing
 from isthmus.work.job import Container, Input, JobSpec, JobState, Output, TaskStatus
-from isthmus.work.round import Round
+from isthmus.work.round import FORGET, Round
 
 
 @dataclass
@@ -119,6 +119,7 @@ class Desk:
         self.journal = Journal(self.store, Pulse())
         self.toy = Toy()
         self.sites = OneSite(self.toy)
+        self.meanwhile: Callable[[], None] = _nothing
         self.begin()
 
     def begin(self) -> None:
@@ -156,11 +157,18 @@ class Desk:
             jobs.add(c, row, [Task(row.id, i, due=self.time) for i in spec.indices])
         return row.id
 
-    async def keep(self) -> float:
-        """One round."""
+    async def keep(self, *, look: bool = True) -> float:
+        """One round; ``meanwhile`` is called once, when it has read what it works on."""
         with self.store.read() as c:
             due = jobs.due(c, "toy", self.time, 1000)
-        return await self.round(due)
+        self.meanwhile()
+        self.meanwhile = _nothing
+        return await self.round(due, look)
+
+    def forget(self, id: str) -> None:
+        """As a user deletes a job."""
+        with self.store.write() as c:
+            jobs.put_jobs(c, {id: {"keep": FORGET, "due": self.time}})
 
     def job(self, id: str) -> Job:
         with self.store.read() as c:
@@ -178,3 +186,7 @@ class Desk:
     def cancel(self, id: str, indices: Collection[int] | None = None, grace: float | None = None) -> None:
         with self.store.write() as c:
             jobs.ask_cancel(c, id, indices, self.time, grace)
+
+
+def _nothing() -> None:
+    return

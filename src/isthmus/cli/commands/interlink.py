@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -37,7 +37,10 @@ PreExec = Annotated[bool, typer.Option("--allow-pre-exec", help="Run slurm-job.v
 Confined = Annotated[
     bool, typer.Option("--confined", help="The runtime gives no container root or privileges, as Apptainer.")
 ]
-NoRestarts = Annotated[bool, typer.Option("--no-restarts", help="Never restart a container, as the stock plugins.")]
+Restarts = Annotated[
+    Literal["never", "on-failure", "always"],
+    typer.Option("--restarts", help="The farthest restart policy that is followed; pods beyond it run once."),
+]
 Tolerate = Annotated[
     list[str] | None, typer.Option("--tolerate", metavar="FIELD", help="Let pass a field that is not honoured.")
 ]
@@ -72,7 +75,7 @@ def plugin(
     host_path: HostPath = None,
     allow_pre_exec: PreExec = False,
     confined: Confined = False,
-    no_restarts: NoRestarts = False,
+    restarts: Restarts = "on-failure",
     tolerate: Tolerate = None,
     runtime_option: RuntimeOption = None,
     flavor: Flavor = None,
@@ -87,7 +90,7 @@ def plugin(
         from isthmus.api.dialects.interlink.serving import plugin_app, serve
         from isthmus.api.dialects.interlink.wiring import open_pod_jobs
 
-        policy = _policy(host_path, allow_pre_exec, confined, no_restarts, tolerate, runtime_option, flavor, option,
+        policy = _policy(host_path, allow_pre_exec, confined, restarts, tolerate, runtime_option, flavor, option,
                          accelerator)  # fmt: skip
         where = _listening(listen, socket, tls_cert, tls_key, client_ca, token_file, _PLUGIN)
         opened = plugin_app(lambda: open_pod_jobs(site), policy, _face(policy, resource, taint), body_limit << 20)
@@ -122,7 +125,7 @@ def api(
     host_path: HostPath = None,
     allow_pre_exec: PreExec = False,
     confined: Confined = False,
-    no_restarts: NoRestarts = False,
+    restarts: Restarts = "on-failure",
     tolerate: Tolerate = None,
     runtime_option: RuntimeOption = None,
     flavor: Flavor = None,
@@ -142,7 +145,7 @@ def api(
         if plugin is not None:
             _refuse_beside_plugin(
                 site=site, host_path=host_path, allow_pre_exec=allow_pre_exec, confined=confined,
-                no_restarts=no_restarts, tolerate=tolerate, runtime_option=runtime_option, flavor=flavor,
+                restarts=restarts != "on-failure", tolerate=tolerate, runtime_option=runtime_option, flavor=flavor,
                 option=option, accelerator=accelerator, resource=resource, taint=taint,
             )  # fmt: skip
             address = Address(plugin, plugin_ca, plugin_cert, plugin_key, plugin_token_file)
@@ -150,7 +153,7 @@ def api(
             return
         if site is None or plugin_ca or plugin_cert or plugin_key or plugin_token_file:
             raise Failure("Give --site, or --plugin with the options of a plugin.", code=USAGE)
-        policy = _policy(host_path, allow_pre_exec, confined, no_restarts, tolerate, runtime_option, flavor, option,
+        policy = _policy(host_path, allow_pre_exec, confined, restarts, tolerate, runtime_option, flavor, option,
                          accelerator)  # fmt: skip
         face = _face(policy, resource, taint)
         serve(edge_of_site(lambda: open_pod_jobs(site), policy, face, body_limit << 20), where)
@@ -195,7 +198,7 @@ def _policy(
     host_paths: Sequence[str] | None,
     pre_exec: bool,
     confined: bool,
-    no_restarts: bool,
+    restarts: str,
     tolerated: Sequence[str] | None,
     runtime_options: Sequence[str] | None,
     flavors: Sequence[str] | None,
@@ -203,6 +206,7 @@ def _policy(
     accelerators: Sequence[str] | None,
 ) -> Policy:
     from isthmus.api.dialects.interlink.policy import ACCELERATORS, RUNTIME_OPTIONS, Policy
+    from isthmus.work.job import Restart
 
     for folder in host_paths or ():
         if not folder.startswith("/"):
@@ -211,7 +215,7 @@ def _policy(
         host_paths=tuple(host_paths or ()),
         pre_exec=pre_exec,
         confined=confined,
-        restarts=not no_restarts,
+        restarts={"never": Restart.NEVER, "on-failure": Restart.ON_FAILURE, "always": Restart.ALWAYS}[restarts],
         tolerated=tuple(tolerated or ()),
         runtime_options=RUNTIME_OPTIONS | set(runtime_options or ()),
         flavors=_pairs("--flavor", flavors),

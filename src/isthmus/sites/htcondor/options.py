@@ -33,6 +33,7 @@ class Options(SshOptions):
     choose from ``requirements`` by name: each is a ClassAd expression over machines, written by whoever configures
     the site. ``image_prefix`` goes before the names of images, ``host_paths`` are those of nodes that jobs may
     mount, ``runtime_options`` go to each run of Apptainer, ``allowed_options`` are those that jobs may add.
+    ``private_urls`` lets inputs and outputs have URLs of plain HTTP and of addresses that are not public.
     """
 
     folder: str = "~/.isthmus"
@@ -44,6 +45,7 @@ class Options(SshOptions):
     runtime_options: tuple[str, ...] = ()
     allowed_options: tuple[str, ...] = ()
     host_paths: tuple[str, ...] = ()
+    private_urls: bool = False
     accounting_group: Group | None = None
     requirements: dict[Name, Expression] = Field(default_factory=dict)
     timeout: float = Field(60.0, gt=0)
@@ -68,6 +70,7 @@ class Options(SshOptions):
         """What the agent's batch module is told."""
         return {
             "node_python": self.node_python,
+            "fetch_private": self.private_urls,
             "accounting_group": self.accounting_group,
             "requirements": dict(self.requirements),
             "runtimes": [] if self.runtime == "none" else [self.runtime],

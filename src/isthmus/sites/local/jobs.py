@@ -33,6 +33,7 @@ class LocalQueue(BatchDriver):
             folder=str(folder),
             config={
                 "cpus": options.cpus, "memory": options.memory, "socket": find_socket(socket),
+                "fetch_private": options.private_urls,
                 "settle": 0, "lag": 0,  # the queue and its tasks write to the same disk as the agent reads
             },
             runtime={},

@@ -23,6 +23,7 @@ class JobsOptions(BaseModel):
     * ``cpus``, ``memory``: what jobs may have together (CPUs, bytes); None for all of this machine.
     * ``network``: the engine's network for containers; None for its default.
     * ``host_paths``: folders of this machine that jobs may mount, with all below them.
+    * ``private_urls``: whether inputs and outputs may have URLs of plain HTTP and of addresses that are not public.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +33,7 @@ class JobsOptions(BaseModel):
     memory: Annotated[int, Field(gt=0)] | None = None
     network: str | None = None
     host_paths: tuple[Path, ...] = ()
+    private_urls: bool = False
 
 
 class LocalOptions(BaseModel):

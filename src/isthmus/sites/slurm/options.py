@@ -41,7 +41,7 @@ class Options(SshOptions):
     ``bin`` is the folder of Slurm's commands if they are not in the PATH. ``partition`` and what follows it are
     for jobs that name none. ``image_prefix`` goes before the names of images, ``host_paths`` are those of nodes
     that jobs may mount, ``runtime_options`` go to each run of Apptainer, ``allowed_options`` are those that jobs
-    may add.
+    may add. ``private_urls`` lets inputs and outputs have URLs of plain HTTP and of addresses that are not public.
     """
 
     folder: Annotated[str, AfterValidator(_no_line)] = "~/.isthmus"
@@ -58,6 +58,7 @@ class Options(SshOptions):
     runtime_options: tuple[str, ...] = ()
     allowed_options: tuple[str, ...] = ()
     host_paths: tuple[Place, ...] = ()
+    private_urls: bool = False
     timeout: float = Field(60.0, gt=0)
     """Seconds for one question to the login node, and for one command of Slurm there."""
 
@@ -92,6 +93,7 @@ class Options(SshOptions):
         defaults = {name: getattr(self, name) for name in ("partition", "account", "qos", "constraint", "reservation")}
         return {
             "bin": self.bin,
+            "fetch_private": self.private_urls,
             "timeout": max(1.0, self.timeout * 0.5),
             "defaults": {name: value for name, value in defaults.items() if value},
             "runtimes": [] if self.runtime == "none" else [self.runtime],

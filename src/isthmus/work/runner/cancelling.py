@@ -11,7 +11,7 @@ from .briefs import Brief, read_brief
 from .locks import Turns, locked
 from .places import Places, checked_index, folder
 from .scheduler import Batch
-from .submissions import Submissions, marked, site_id
+from .submissions import Submissions, site_id
 
 _Tasks = Dict[str, Tuple[str, Optional[List[int]]]]
 
@@ -46,7 +46,7 @@ def cancel(
 def _find(submissions: Submissions, id: str, place: Path) -> Optional[str]:
     """The scheduler's id, asked for by name where it was not written down; None when there is none."""
     known = site_id(place)
-    if known or (known is None and not marked(place)):
+    if known or (known is None and not submissions.is_doubtful(place)):
         return known
     return submissions.find([id]).get(id, known)
 

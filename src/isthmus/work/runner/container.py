@@ -108,7 +108,7 @@ class Container:
             self._program.kill(signal.SIGKILL)
         elif first and hook and self.status.phase == "running":
             self._hooked = True
-            perform(hook, self._program, self._loop, grace, lambda problem: self._terminate())
+            perform(hook, self._program, self._loop, grace, lambda problem: self._terminate(), heard=True)
             self._kill = self._loop.later(grace, self._overtime)
         else:
             self._kill = self._loop.later(grace, self._overtime)
@@ -153,7 +153,7 @@ class Container:
                 else:
                     self.stop(UNHEALTHY, "the hook after the start failed: %s" % problem, final=False)
 
-            self._loop.later(0, lambda: perform(hook, program, self._loop, float(2**31), hooked))
+            self._loop.later(0, lambda: perform(hook, program, self._loop, float(2**31), hooked, heard=True))
         elif program is not None:
             self._probe(program)
 

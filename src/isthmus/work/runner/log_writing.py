@@ -24,10 +24,12 @@ class LogWriter:
 
     ``also`` gets every piece of text that was written, without its last line feed. When the disk takes no more,
     output is dropped and ``lost`` counts its bytes: a full disk must not stop the program.
+    Unless it is to be there ``at_once``, the file is made with its first line, and its folder with it.
     """
 
-    def __init__(self, path: str, also: Callable[[bytes], None] | None = None):
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    def __init__(self, path: str, also: Callable[[bytes], None] | None = None, at_once: bool = True):
+        self._path = path
+        self._file = _open(path) if at_once else -1
         self._also = also
         self._open = {STDOUT: b"", STDERR: b""}
         self.last_words = b""
@@ -65,17 +67,25 @@ class LogWriter:
             if text:
                 self._write(timestamp() + b" " + stream + b" P " + text + b"\n")
         self._open = {STDOUT: b"", STDERR: b""}
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
 
     def _write(self, data: bytes) -> None:
         if self._also is not None:
             self._also(data[:-1])
         view = memoryview(data)
         try:
+            if self._file < 0:
+                os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+                self._file = _open(self._path)
             while view:
                 view = view[os.write(self._file, view) :]
         except OSError:
             self.lost += len(view)
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 _second = (-1, b"")

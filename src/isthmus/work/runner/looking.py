@@ -20,7 +20,7 @@ from .locks import Turns
 from .merging import ENDED, Task, clean_task, merge
 from .places import Places, checked_id, read_small
 from .scheduler import Batch
-from .submissions import Submissions, marked, site_id
+from .submissions import Submissions, site_id
 
 REMEMBERED = 10_000
 """Submissions that are kept in memory."""
@@ -105,7 +105,7 @@ class Looking:
 
     def _look(self, wanted: List[str]) -> Dict[str, List[Task]]:
         known = {id: self._remember(id) for id in wanted}
-        loose = [id for id in wanted if not known[id].load() and marked(known[id].place)]
+        loose = [id for id in wanted if not known[id].load() and self._submissions.is_doubtful(known[id].place)]
         loose += [id for id in wanted if known[id].site_id == "" and len(known[id].settled) < len(known[id].indices)]
         if loose:
             self._submissions.settle_marked(loose)
@@ -175,10 +175,10 @@ class Looking:
         return tasks
 
     def _task(self, one: Known, index: int, told: Optional[Mapping[str, Any]], now: float) -> Task:
-        own = one.report(index)
+        own = one.report(index) or _reported(index, told)
         gone = told is None or told["state"] in ENDED
         if gone and (own is None or own["state"] not in ENDED):
-            own = one.report(index, afresh=True)
+            own = one.report(index, afresh=True) or own
         before = one.merged.get(index)
         if before is not None and before[0] is own and before[1] == told and not gone:
             return before[2]
@@ -198,6 +198,15 @@ class Looking:
             one.reports.pop(index, None)
             one.merged.pop(index, None)
         return task
+
+
+def _reported(index: int, told: Optional[Mapping[str, Any]]) -> Optional[Task]:
+    """The report of a task's supervisor as the scheduler has it, where no file of the task does."""
+    if not told or not told.get("report"):
+        return None
+    with contextlib.suppress(ValueError, RecursionError):
+        return clean_task(index, json.loads(told["report"]))
+    return None
 
 
 def _short(task: Task) -> Task:

@@ -147,6 +147,7 @@ class Places:
         self.blobs = root / "blobs"
         self.programs = root / "programs"
         self.submissions = root / "submissions"
+        self.handing = root / "handing"
 
     def make(self) -> None:
         """Make the folders."""

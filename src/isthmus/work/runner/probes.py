@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 _HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
-def perform(check: dict[str, Any], program: Program, loop: Loop, timeout: float, done: Done) -> None:
-    """Make one check; ``done`` is called once, within about ``timeout`` seconds, with None or what went wrong."""
+def perform(
+    check: dict[str, Any], program: Program, loop: Loop, timeout: float, done: Done, heard: bool = False
+) -> None:
+    """Make one check; ``done`` is called once, within about ``timeout`` seconds, with None or what went wrong.
+
+    What a command prints goes to the container's log if it is ``heard``.
+    """
     if check.get("command"):
-        program.execute(check["command"], timeout, done)
+        program.execute(check["command"], timeout, done, heard)
     elif check.get("sleep"):
         loop.later(min(check["sleep"], timeout), lambda: done(None))
     else:

@@ -5,6 +5,7 @@ Programs wrote it, so that links are never followed and what is no regular file 
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import os
@@ -76,7 +77,7 @@ def find(work: Path, patterns: Sequence[str]) -> List[_Names]:
     """The paths of the regular files that ``patterns`` name, sorted."""
     found: Dict[_Names, os.stat_result] = {}
     for pattern in patterns:
-        with folder(work, ()) as descriptor:
+        with contextlib.suppress(FileNotFoundError), folder(work, ()) as descriptor:  # before the job's start
             _match(descriptor, (), parts(pattern), found)
     return sorted(found)
 

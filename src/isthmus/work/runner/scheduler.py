@@ -36,8 +36,9 @@ class Batch(Protocol):
         """How tasks stand by submission and index, from one command for all.
 
         A task: ``state`` (a JobState's value), and of ``reason``, ``words``, ``exit_code``, ``host``, ``queued``,
-        ``started``, ``ended``, ``cpu_seconds``, ``peak_memory`` and ``site_id`` what is known. What the scheduler
-        does not know any more is left out. Raises when it did not answer.
+        ``started``, ``ended``, ``cpu_seconds``, ``peak_memory`` and ``site_id`` what is known; ``report``, its
+        supervisor's last status in JSON, where no file has that. What the scheduler does not know any more is left
+        out. Raises when it did not answer.
         """
 
     def cancel(

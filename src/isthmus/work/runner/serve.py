@@ -22,6 +22,7 @@ from . import sandbox
 from .blobs import Blobs
 from .briefs import read_brief
 from .cancelling import cancel
+from .compiled import Compiled
 from .failures import Permanent
 from .frames import BadFrame, Header, Sender, receive
 from .locks import Turns
@@ -284,12 +285,14 @@ def _has_entry() -> bool:
         return False
 
 
-def _supervisor(config: Dict[str, Any], places: Places) -> "List[str]":
-    """What starts the supervisor on a node, but for its arguments."""
+def _supervisor(config: Dict[str, Any], places: Places) -> "Callable[[], List[str]]":
+    """Says what starts the supervisor on a node, but for its arguments."""
     program = Path(sys.argv[0]).resolve()
     if program.parent != places.programs.resolve():
         raise Permanent("the agent does not run from {}".format(places.programs))
-    return [str(config.get("python") or sys.executable), "-I", "-S", str(places.programs / program.name)]
+    compiled = Compiled(places.programs / program.name)
+    python = str(config.get("python") or sys.executable)
+    return lambda: [python, "-I", "-S", str(compiled.path())]
 
 
 def main() -> int:

@@ -1,8 +1,9 @@
 """Handing work to the scheduler, so that a crash at any instant loses nothing and doubles nothing.
 
-The order of steps: the sandbox, the order, the mark ``submitting``, the scheduler, its id in ``site-id``. A
-submission with an id was handed over. One with the mark alone may have been, so that the scheduler is asked for
-it by name first; one without the mark was not. All of it happens under the submission's lock.
+The order of steps: the sandbox, the order, the journal, the mark ``submitting``, the scheduler, its id in
+``site-id``. A submission with an id was handed over. One with the mark alone, or one that the journal had when this
+agent started, may have been, so that the scheduler is asked for it by name first; any other was not. All of it
+happens under the submission's lock. The journal alone goes to the disk at once: see :mod:`.journal`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 from .blobs import Blobs, words
 from .briefs import Brief, digests, make_brief, read_brief
 from .failures import Failure, Permanent, Quota, Temporary
+from .journal import Journal
 from .locks import Turns, locked
-from .places import Places, checked_id, folder, parts, read_small, sync_folder, write_json, write_whole
+from .places import Places, checked_id, folder, parts, read_small, write_json, write_whole
 from .scheduler import Batch
 
 GROUP = 16
 """Submissions that are handed over in one turn with the batch system; then others get theirs."""
+STAGED = 128
+"""Submissions that are staged, and written into the journal, together."""
 SESSION_PATIENCE = 120.0
 """Seconds for which what a dead agent had started (a command of the scheduler) is waited for."""
 Told = Optional[Dict[str, Any]]
@@ -65,13 +69,13 @@ def has_run(place: Path) -> bool:
 class Submissions:
     """Hands over, finds and removes submissions.
 
-    ``command`` starts the supervisor on a node; ``settle`` is how many seconds the scheduler may take to show
+    ``command`` says what starts the supervisor on a node; ``settle`` is how many seconds the scheduler may take to show
     what it has accepted.
     """
 
     def __init__(
-        self, places: Places, blobs: Blobs, batch: Batch, turns: Turns, command: List[str], settle: float = 3.0,
-        step: Callable[[str], None] = lambda name: None,
+        self, places: Places, blobs: Blobs, batch: Batch, turns: Turns, command: Callable[[], List[str]],
+        settle: float = 3.0, step: Callable[[str], None] = lambda name: None,
     ):  # fmt: skip
         self._places = places
         self._blobs = blobs
@@ -80,6 +84,7 @@ class Submissions:
         self._command = command
         self._settle = settle
         self._step = step
+        self._journal = Journal(places.handing)
 
     def standing(self, ids: Iterable[object]) -> List[str]:
         """Those that were handed over for certain."""
@@ -98,10 +103,10 @@ class Submissions:
         briefs.sort(key=lambda entry: entry[:2])  # locks are taken in one order, so that nobody waits in a circle
         if len({id for id, _, _ in briefs}) != len(briefs):
             raise Permanent("a submission is named twice")
-        for start in range(0, len(briefs), GROUP):
-            group = [(orders[number], brief) for _, number, brief in briefs[start : start + GROUP]]
+        for start in range(0, len(briefs), STAGED):
+            group = [(orders[number], brief) for _, number, brief in briefs[start : start + STAGED]]
             told = self._submit_group(group)
-            for _, number, brief in briefs[start : start + GROUP]:
+            for _, number, brief in briefs[start : start + STAGED]:
                 answers[number] = told.get(brief["id"])
         return answers
 
@@ -109,28 +114,31 @@ class Submissions:
         told: Dict[str, Told] = {}
         fresh: List[Any] = []
         doubtful: List[Any] = []
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as all_held:
+            held: Dict[str, contextlib.ExitStack] = {}
             for order, brief in group:
                 place = self._places.submission(brief["id"])
                 try:
-                    held.enter_context(self._lock(place))
+                    held[brief["id"]] = all_held.enter_context(contextlib.ExitStack())
+                    held[brief["id"]].enter_context(self._lock(place))
                     if site_id(place) is not None:
                         told[brief["id"]] = None
                     else:
-                        (doubtful if marked(place) else fresh).append((order, brief, place))
+                        (doubtful if self.is_doubtful(place) else fresh).append((order, brief, place))
                 except Exception as error:
                     told[brief["id"]] = failure_of(error).told()
             if doubtful:
                 fresh += self._seek(doubtful, told)
-            ready = []
-            for order, brief, place in fresh:
-                try:
-                    ready.append(self._stage(order, brief, place))
-                except Exception as error:
-                    told[brief["id"]] = failure_of(error).told()
-            if ready:
-                self._hand_over(ready, told)
+            ready = self._mark(self._stage_all(fresh, told), told)
+            for start in range(0, len(ready), GROUP):
+                self._hand_over(ready[start : start + GROUP], told)
+                for entry in ready[start : start + GROUP]:
+                    held[entry["id"]].close()
         return told
+
+    def is_doubtful(self, place: Path) -> bool:
+        """Whether a submission without an id may have been handed over."""
+        return place.name in self._journal.before or marked(place)
 
     @contextlib.contextmanager
     def _lock(self, place: Path) -> Any:
@@ -190,6 +198,32 @@ class Submissions:
             return 1.0
         return max(0.0, self._settle - age) if age >= 0 else 0.0
 
+    def _stage_all(self, fresh: List[Any], told: Dict[str, Told]) -> List[Dict[str, Any]]:
+        ready = []
+        for order, brief, place in fresh:
+            try:
+                ready.append(self._stage(order, brief, place))
+            except Exception as error:
+                told[brief["id"]] = failure_of(error).told()
+        return ready
+
+    def _mark(self, ready: List[Dict[str, Any]], told: Dict[str, Told]) -> List[Dict[str, Any]]:
+        """Let it be known, whatever is lost, that these may have been handed over."""
+        if not ready:
+            return []
+        mark = {"host": socket.gethostname(), "session": os.getsid(0), "time": time.time()}
+        try:
+            self._journal.note(entry["id"] for entry in ready)
+            first = ready[0]["folder"] / "submitting"
+            write_json(first, mark, durable=False)
+            for entry in ready[1:]:
+                _link(first, entry["folder"] / "submitting", mark)
+        except OSError as error:
+            told.update((entry["id"], failure_of(error).told()) for entry in ready)
+            return []
+        self._step("marked")
+        return ready
+
     def _stage(self, order: Dict[str, Any], brief: Brief, place: Path) -> Dict[str, Any]:
         """Lay out what a submission needs that was never handed over."""
         self._step("begin")
@@ -199,8 +233,8 @@ class Submissions:
         for name in ("work", "blobs"):
             _remove(place / name)
         write_json(place / "brief.json", brief, durable=False)
-        (place / "work").mkdir(mode=0o700)
-        (place / "tasks").mkdir(mode=0o700, exist_ok=True)
+        if brief["inputs"] or order.get("stream"):  # else a supervisor makes it, which is one folder less to wait for
+            (place / "work").mkdir(mode=0o700)
         for given in brief["inputs"]:
             names = parts(given["path"])
             try:
@@ -217,15 +251,10 @@ class Submissions:
         order = dict(order, blobs="blobs" if relative else str(self._blobs.place))
         write_json(place / "order.json", order, durable=False)
         self._step("ordered")
-        command = [*self._command, "run", "--submission", str(place)]
+        command = [*self._command(), "run", "--submission", str(place)]
         return {"id": brief["id"], "folder": place, "order": order, "command": command}
 
     def _hand_over(self, ready: List[Dict[str, Any]], told: Dict[str, Told]) -> None:
-        mark = {"host": socket.gethostname(), "session": os.getsid(0), "time": time.time()}
-        for entry in ready:
-            write_json(entry["folder"] / "submitting", mark)
-        sync_folder(self._places.submissions)
-        self._step("marked")
         try:
             with self._turns:
                 answers = list(self._batch.submit(ready))
@@ -236,7 +265,7 @@ class Submissions:
             place = entry["folder"]
             if answer is None and site_id(place) is None:
                 answer = Temporary("submission {}: its scheduler gave no id".format(entry["id"])).told()
-            if answer is None or answer.get("kind") in ("permanent", "quota"):
+            if answer is not None and answer.get("kind") in ("permanent", "quota"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(str(place / "submitting"))
             told[entry["id"]] = answer
@@ -249,7 +278,8 @@ class Submissions:
             for id in sorted(ids)[:GROUP]:
                 with contextlib.suppress(OSError):
                     place = self._places.submission(id)
-                    if held.enter_context(locked(place, wait=False)) and site_id(place) is None and marked(place):
+                    mine_now = held.enter_context(locked(place, wait=False))
+                    if mine_now and site_id(place) is None and self.is_doubtful(place):
                         mine.append(id)
             if mine:
                 self.find(mine)
@@ -295,6 +325,16 @@ def _remove(place: Path) -> None:
 
     if os.path.lexists(str(place)):
         shutil.rmtree(str(place), onerror=retry)
+
+
+def _link(first: Path, other: Path, mark: Dict[str, Any]) -> None:
+    """Have ``mark`` in another folder too: by a link, since a new file may take as long as all else together."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(str(other))
+        os.link(str(first), str(other))
+    except OSError:
+        write_json(other, mark, durable=False)
 
 
 def _fail(function: Any, path: Any, caught: Any) -> None:

@@ -23,6 +23,8 @@ from .status import ENDED, TaskStatus, read, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .loop import Loop
     from .task import Task
 
@@ -36,18 +38,22 @@ _EARLY = 75.0
 _LAST_TRIES = 30
 
 
-def run(folder: str, index: int, alone: bool = False) -> int:
+def run(folder: str, index: int, keep: Callable[[str | None], None] | None = None) -> int:
     """Run the task ``index`` of the submission in ``folder``; returns its exit code, 0 only if it succeeded.
 
     Where the task has ended already, it says how, and does nothing unless the scheduler has started it anew.
     Called from the main thread; everything that the calling process starts meanwhile is ended with the task only
     if the supervisor itself was killed.
 
-    ``alone`` does it in this very process, without the two forks, which take longer than a short task: for a caller
-    that supervises one task after another, starts nothing else, and whose parent ends what is left of a task if
-    it is killed. Signals then only have it look for the file ``cancel``.
+    With ``keep`` it does so in this very process, without the two forks, which take longer than a short task: for a
+    caller that supervises one task after another, each of them once, starts nothing else, and whose parent ends what
+    is left of a task if it is killed. Signals then only have it look for the file ``cancel``. ``keep`` is called with
+    None before anything is started, and at the end of a short task of an array with its last status, which no file
+    has then.
     """
     order = Order(folder, index)
+    if keep is not None:
+        return _alone(order, keep)
     os.makedirs(order.place, mode=0o700, exist_ok=True)
     lock = os.open(os.path.join(order.place, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -65,7 +71,7 @@ def run(folder: str, index: int, alone: bool = False) -> int:
             if before.get("state") in ENDED and attempt <= before.get("attempt", 0):
                 return 0 if before["state"] == "succeeded" else before.get("exit_code") or 1
             attempt = max(attempt, before.get("attempt", 0) + 1)
-        return _alone(order, attempt) if alone else _guard(order, attempt)
+        return _guard(order, attempt)
     finally:
         os.close(lock)
 
@@ -136,7 +142,7 @@ def _supervise(order: Order, attempt: int, guard: int, mask: object) -> int:
     return _conduct(order, loop, task)
 
 
-def _alone(order: Order, attempt: int) -> int:
+def _alone(order: Order, keep: Callable[[str | None], None]) -> int:
     from .loop import Loop
     from .task import Task
 
@@ -145,12 +151,13 @@ def _alone(order: Order, attempt: int) -> int:
     umask = os.umask(0o077)
     loop = Loop()
     try:
-        task = Task(order, loop, attempt)
+        task = Task(order, loop, 0, keep)
+        keep(None)
         for number in _ASKING:
             loop.on_signal(number, task.obey)  # it may have been meant for the task before
         return _conduct(order, loop, task)
     except Exception as error:
-        _write_last_words(order, attempt, START_ERROR, "the supervisor failed: %s" % error)
+        _write_last_words(order, 0, START_ERROR, "the supervisor failed: %s" % error)
         _print_error()
         return 1
     finally:
@@ -208,6 +215,7 @@ def _write_last_words(order: Order, attempt: int, reason: str, words: str) -> No
             container.update(phase="terminated", reason=reason, message=words, exit_code=137, ended=now, ready=False)
     status.update(state="failed", reason=reason, words=words, ended=now, attempt=attempt)
     with contextlib.suppress(OSError):
+        os.makedirs(order.place, mode=0o700, exist_ok=True)
         write(path, json.dumps(status))
     if order.stream:
         from .task import print_line

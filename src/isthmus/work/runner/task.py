@@ -15,6 +15,7 @@ from .status import ContainerStatus, TaskStatus, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .loop import Loop
@@ -23,13 +24,19 @@ if TYPE_CHECKING:
 _FIRST_LOOK = 0.2
 _LOOK = 0.5
 """Seconds between looks at memory and at the file ``cancel``."""
+_SHORT = 0.05
+"""Seconds within which the end of a task spares it its first status."""
 
 
 class Task:
     """Runs the task of an order; :attr:`status` says at every moment how it stands."""
 
-    def __init__(self, order: Order, loop: Loop, attempt: int):
+    def __init__(self, order: Order, loop: Loop, attempt: int, keep: Callable[[str], None] | None = None):
+        """With ``keep`` it makes no file that can be spared; that gets the last status of a short task of an array."""
         self.order = order
+        self._silent = keep is not None
+        self._keep = keep if order.spec.get("array") else None
+        self._spares_logs = keep is not None and order.spec.get("restart", "Never") == "Never"
         self.status = TaskStatus(order.index, attempt, [])
         self._loop = loop
         self._runtimes = Runtimes(order, loop)
@@ -38,7 +45,6 @@ class Task:
         self._verdict: tuple[str, str] | None = None
         self._doomed = False
         self._peak = 0
-        os.makedirs(self._logs, mode=0o700, exist_ok=True)
         spec = order.spec
         self._init = [self._container(c, True) for c in spec.get("init") or ()]
         self._main = [self._container(c, False) for c in spec["containers"]]
@@ -59,6 +65,8 @@ class Task:
         if limit is not None:
             self._loop.later(limit, lambda: self.end(TIME_LIMIT, "it ran for %g s, which is its limit" % limit))
         self._loop.later(_FIRST_LOOK, self._look)
+        if self._silent:
+            self._loop.later(_SHORT, self._speak)
         try:
             self._make_volumes()
         except (CannotStart, OSError) as error:
@@ -78,19 +86,28 @@ class Task:
 
     def tell(self) -> bool:
         """Write the status, if it has changed; False if it could not be written, which is tried again next time."""
+        if self._silent and self.status.ended is None:
+            return True
         if self.status.as_json() == self._told:
             return True
         self.status.cpu_seconds = self._loop.cpu_seconds or None
         self.status.peak_memory = self._peak or None
         text = self.status.as_json()
         try:
-            write(os.path.join(self.order.place, "status.json"), text)
+            if self._silent and self._keep is not None:
+                self._keep(text)
+            else:
+                os.makedirs(self.order.place, mode=0o700, exist_ok=True)
+                write(os.path.join(self.order.place, "status.json"), text)
         except OSError:  # a disk that is full for a while must not end the task
             return False
         self._told = text
         if self.order.stream:
             print_line({"status": json.loads(text)})
         return True
+
+    def _speak(self) -> None:
+        self._silent = False
 
     def close(self) -> None:
         """Remove what only the running task needs."""
@@ -130,6 +147,9 @@ class Task:
         while os.path.exists(os.path.join(self._logs, "%s.%d.log" % (name, run))):
             run += 1
         path = os.path.join(self._logs, "%s.%d.log" % (name, run))
+        if self._spares_logs:
+            return LogWriter(path, at_once=False)
+        os.makedirs(self._logs, mode=0o700, exist_ok=True)
         if not self.order.stream:
             return LogWriter(path)
         return LogWriter(path, lambda text: print_line({"log": [name, run, text.decode(errors="surrogateescape")]}))

@@ -418,7 +418,10 @@ def test_policies_and_times() -> None:
         pod(container(), restartPolicy="OnFailure", terminationGracePeriodSeconds=7, activeDeadlineSeconds=90)
     )
     assert (spec.restart, spec.grace, spec.resources.time) == (Restart.ON_FAILURE, 7, 90)
-    assert spec_of(pod(container(), restartPolicy="Always"), restarts=False).restart is Restart.NEVER
+    always, on_failure = pod(container(), restartPolicy="Always"), pod(container(), restartPolicy="OnFailure")
+    assert spec_of(always).restart is Restart.NEVER
+    assert spec_of(always, restarts=Restart.ALWAYS).restart is Restart.ALWAYS
+    assert spec_of(on_failure, restarts=Restart.NEVER).restart is Restart.NEVER
 
 
 def test_a_script_in_place_of_the_pod_is_refused() -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.api.dialects.interlink.jobs import PodJob
+from isthmus.api.dialects.interlink.policy import Policy
 from isthmus.api.dialects.interlink.statuses import status_of
 from isthmus.api.dialects.interlink.wire import AskedPod
-from isthmus.work.job import ENDED, ContainerStatus, JobState, Phase, Reason, TaskStatus
+from isthmus.work.job import ENDED, ContainerStatus, JobState, Phase, Reason, Restart, TaskStatus
 
 from .ledger import ended, running
 from .pods import container, pod
@@ -23,7 +24,8 @@ def look(
     state: JobState, *containers: ContainerStatus, made: dict[str, Any] | None = None, **task: Any
 ) -> dict[str, Any]:
     asked = AskedPod.model_validate(made or pod(container("a"), container("b")))
-    found = status_of(asked, PodJob("1002", state, TaskStatus(0, state, containers=containers, **task)))
+    job = PodJob("1002", state, TaskStatus(0, state, containers=containers, **task))
+    found = status_of(asked, job, Policy(restarts=Restart.ALWAYS))
     assert found is not None
     return found.model_dump()
 
@@ -161,9 +163,10 @@ def test_a_container_that_will_be_restarted_is_not_told_as_ended() -> None:
 def test_where_restart_policies_are_not_followed_an_end_is_an_end() -> None:
     job = PodJob("1", JobState.RUNNING, TaskStatus(0, JobState.RUNNING, containers=(ended("a", 1), running("b"))))
     made = AskedPod.model_validate(pod(container("a"), container("b"), restartPolicy="Always"))
-    found = status_of(made, job, restarts=False)
+    found = status_of(made, job, Policy(restarts=Restart.NEVER))
     assert found is not None
     assert waits(found.model_dump()) == ["terminated Error", "running "]
+    assert status_of(made, job) == found
 
 
 def test_restarts_are_counted() -> None:

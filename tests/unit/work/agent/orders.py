@@ -86,7 +86,7 @@ class Site:
 
         self.scheduler = Scheduler(root, step)
         turns = Turns()
-        self.submissions = Submissions(self.places, self.blobs, self.scheduler, turns, ["run"], settle, step)
+        self.submissions = Submissions(self.places, self.blobs, self.scheduler, turns, lambda: ["run"], settle, step)
         self.looking = Looking(self.places, self.submissions, self.scheduler, turns, lag, lambda: self.now)
 
     def blob(self, data: bytes) -> str:

@@ -160,9 +160,10 @@ def test_hostile_reports(tmp_path: Path, kind: str) -> None:
     good.mkdir()
     (good / "status.json").write_text(json.dumps({"state": "succeeded", "exit_code": 0}))
     if kind == "linked folder":
+        task.parent.mkdir()
         task.symlink_to(good)
     else:
-        task.mkdir()
+        task.mkdir(parents=True)
         place = task / "status.json"
         match kind:
             case "link":

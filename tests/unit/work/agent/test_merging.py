@@ -122,8 +122,10 @@ def test_a_killed_container_is_explained_too() -> None:
 
 def test_a_container_that_was_asked_to_end_is_explained_too() -> None:
     """It knew no more than its task; and the words are those of who knows."""
-    own = {**ENDED_GENTLY, "containers": [{"name": "a", "phase": "terminated", "exit_code": 0, "reason": "Cancelled"},
-                                          {"name": "b", "phase": "terminated", "exit_code": 1, "reason": "Error"}]}  # fmt: skip
+    over = {"phase": "terminated"}
+    containers = [{"name": "a", "exit_code": 0, "reason": "Cancelled", **over},
+                  {"name": "b", "exit_code": 1, "reason": "Error", **over}]  # fmt: skip
+    own = {**ENDED_GENTLY, "containers": containers}
     task, _ = merge(0, clean_task(0, own), told("failed", "Preempted", words="PREEMPTED"), 0, LAG)
     assert [c["reason"] for c in task["containers"]] == ["Preempted", "Error"]
     assert task["words"] == "PREEMPTED"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isthmus.work.runner.journal import Journal
 from isthmus.work.runner.locks import locked
 from isthmus.work.runner.places import write_json
 
@@ -72,6 +74,45 @@ def test_two_agents_hand_over_at_once(tmp_path: Path) -> None:
         thread.join()
     assert answers == [None] * 48
     assert sorted(sites[0].scheduler.accepted()) == sorted(name(n) for n in range(1, 9))
+
+
+@pytest.mark.parametrize("lost", ["submitting", "site-id", "everything"])
+def test_a_machine_that_loses_power_doubles_nothing(tmp_path: Path, lost: str) -> None:
+    """Of what was written last all may be gone but the journal: the scheduler is asked by name."""
+    submit_and_die(tmp_path, "noted", [order()])
+    place = tmp_path / "submissions" / name(1)
+    (place / "site-id").unlink()
+    if lost != "site-id":
+        (place / "submitting").unlink()
+    if lost == "everything":
+        shutil.rmtree(place)
+    site = Site(tmp_path)
+    assert site.submissions.submit([order()]) == [None]
+    assert site.scheduler.accepted() == [name(1)]
+
+
+def test_one_sync_for_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is staged need not last; that it may have been handed over must."""
+    site = Site(tmp_path)
+    site.submissions.submit([order(0)])  # makes the journal
+    monkeypatch.setattr(site.scheduler, "submit", lambda orders: [{"kind": "permanent", "message": "no"}] * len(orders))
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    site.submissions.submit([order(n) for n in range(1, 101)])
+    assert len(synced) == 1
+
+
+def test_the_journal_forgets_what_is_old(tmp_path: Path) -> None:
+    """What is a week old is on the disk."""
+    Site(tmp_path).submissions.submit([order()])
+    (kept,) = (tmp_path / "handing").iterdir()
+    assert Journal(tmp_path / "handing").before == {name(1)}
+    kept.write_bytes(kept.read_bytes() + b"cut o\xff")
+    assert Journal(tmp_path / "handing").before == {name(1)}
+    os.utime(kept, (1, 1))
+    assert Journal(tmp_path / "handing").before == set()
+    assert not kept.exists()
 
 
 def test_a_refusal_may_be_tried_again(tmp_path: Path) -> None:
@@ -219,6 +260,7 @@ def test_removal(tmp_path: Path) -> None:
     site = Site(tmp_path / "root")
     site.submissions.submit([order(1), order(2)])
     work = tmp_path / "root" / "submissions" / name(1) / "work"
+    work.mkdir()
     (work / "link").symlink_to(outside)
     (work / "closed").mkdir()
     (work / "closed" / "file").touch()
@@ -232,12 +274,12 @@ def test_removal(tmp_path: Path) -> None:
 
 def test_removal_while_another_waits(tmp_path: Path) -> None:
     """Who waited for the lock of what is gone makes it anew."""
-    site = Site(tmp_path)
+    site, other = Site(tmp_path), Site(tmp_path)
     site.submissions.submit([order()])
     answers: list[Any] = []
     place = tmp_path / "submissions" / name(1)
     with locked(place):
-        waiting = threading.Thread(target=lambda: answers.extend(Site(tmp_path).submissions.submit([order()])))
+        waiting = threading.Thread(target=lambda: answers.extend(other.submissions.submit([order()])))
         waiting.start()
         place.rename(tmp_path / "gone")
     waiting.join()

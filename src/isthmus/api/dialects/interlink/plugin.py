@@ -99,8 +99,7 @@ class Plugin:
         if not pods:
             return await self._ping()
         found = await self._jobs.status(list(pods))
-        restarts = self._policy.restarts
-        statuses = (status_of(pod, found.get(uid), restarts=restarts) for uid, pod in pods.items())
+        statuses = (status_of(pod, found.get(uid), self._policy) for uid, pod in pods.items())
         return _json([one.model_dump() for one in statuses if one is not None])
 
     async def _ping(self) -> Response:

@@ -16,7 +16,7 @@ from isthmus.api.dialects.interlink.policy import Policy
 from isthmus.api.dialects.interlink.refusals import Refusals
 from isthmus.api.dialects.interlink.slurm_flags import apply_flags
 from isthmus.api.dialects.interlink.volumes import Volumes, collect_sent
-from isthmus.work.job import Container, JobSpec, Mount, Resources, Restart, Volume
+from isthmus.work.job import Container, JobSpec, Mount, Resources, Volume
 
 PRE_EXEC = "pre-exec"
 """The init container that runs what ``slurm-job.vk.io/pre-exec`` says, as a process of the node."""
@@ -83,7 +83,7 @@ class _Translation:
             volumes=(*volumes, *shared),
             resources=resources,
             launch=wishes.launch,
-            restart=Restart(pod.restart_policy) if self._policy.restarts else Restart.NEVER,
+            restart=self._policy.restart(pod.restart_policy),
             grace=pod.termination_grace_period_seconds,
             options={**self._policy.options, **options},
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from isthmus.work.job import Restart
+
 ACCELERATORS: Mapping[str, str] = {
     "nvidia.com/gpu": "", "amd.com/gpu": "", "gpu.intel.com/i915": "", "gpu.intel.com/xe": "",
 }  # fmt: skip
@@ -26,8 +28,12 @@ class Policy:
     """Whether ``slurm-job.vk.io/pre-exec``, which a shell of the node runs, is taken."""
     confined: bool = False
     """The site's runtime runs containers as an ordinary user, without privileges, on images that stay as they are."""
-    restarts: bool = True
-    """Whether restart policies are followed; the stock plugins never start a container again."""
+    restarts: Restart = Restart.ON_FAILURE
+    """The farthest restart policy that is followed; a pod with one beyond it runs once.
+
+    The stock plugins never start a container again, and ``Always`` is what pods have that say nothing: followed, it
+    would have those that came to their end on a stock plugin run for ever.
+    """
     tolerated: tuple[str, ...] = ()
     """Fields that pods may have although they are not honoured."""
     runtime_options: frozenset[str] = RUNTIME_OPTIONS
@@ -36,3 +42,9 @@ class Policy:
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the site for every job; a pod's flags go over them."""
     accelerators: Mapping[str, str] = field(default_factory=lambda: dict(ACCELERATORS))
+
+    def restart(self, asked: str) -> Restart:
+        """What is followed of the restart policy that a pod asks for; raises ValueError where there is no such."""
+        order = list(Restart)
+        policy = Restart(asked)
+        return policy if order.index(policy) <= order.index(self.restarts) else Restart.NEVER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Collection, Mapping
 
 from isthmus.api.dialects.interlink.jobs import PodJob
@@ -11,6 +12,8 @@ from isthmus.identity import Principal
 from isthmus.job_service import JobRequest, JobService
 from isthmus.sites.jobs import Facilities, LogOptions
 from isthmus.work.job import JobSpec, JobState
+
+LONGEST_NAME = 63
 
 
 class ServedPodJobs:
@@ -25,7 +28,7 @@ class ServedPodJobs:
         """Store a job, or find the one of that key. What is asked anew for the same pod changes nothing."""
         if known := (await self._service.of_keys(self._who, [key])).get(key):
             return known.id
-        view, _ = await self._service.create(self._who, JobRequest(spec, name, self._site, key=key))
+        view, _ = await self._service.create(self._who, JobRequest(spec, job_name(name), self._site, key=key))
         return view.id
 
     async def status(self, keys: Collection[str]) -> Mapping[str, PodJob]:
@@ -56,3 +59,8 @@ class ServedPodJobs:
         return Facilities(
             view.scheduler, view.version, tuple(view.partitions), tuple(view.runtimes), tuple(view.accounts), view.user
         )
+
+
+def job_name(pod: str) -> str:
+    """The name of a job for a pod ``NAMESPACE/NAME``: a dot between them, which no namespace has, and cut to fit."""
+    return re.sub("[^a-z0-9._-]", "-", pod.replace("/", ".", 1).lower())[:LONGEST_NAME].strip("._-") or "pod"

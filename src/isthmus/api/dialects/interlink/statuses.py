@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from isthmus.api.dialects.interlink.jobs import PodJob
+from isthmus.api.dialects.interlink.policy import Policy
 from isthmus.api.dialects.interlink.wire import AskedPod, NamedContainer, PodStatus
-from isthmus.work.job import ENDED, ContainerStatus, JobState, Phase, Reason
+from isthmus.work.job import ENDED, ContainerStatus, JobState, Phase, Reason, Restart
 
 JID = "JobID"
 """The annotation by which the virtual kubelet notes that a pod was handed over."""
@@ -48,10 +49,10 @@ _EXIT_CODES: Mapping[str, int] = {
 """For containers that left no code of their own."""
 
 
-def status_of(pod: AskedPod, job: PodJob | None, *, restarts: bool = True) -> PodStatus | None:
+def status_of(pod: AskedPod, job: PodJob | None, policy: Policy | None = None) -> PodStatus | None:
     """The status of a pod; None for one that was never handed over, so that nothing changes in the cluster.
 
-    ``restarts`` says whether the pod's restart policy is followed.
+    ``policy`` says which restart policies are followed.
     """
     if job is None and not pod.metadata.annotations.get(JID):
         return None
@@ -64,7 +65,7 @@ def status_of(pod: AskedPod, job: PodJob | None, *, restarts: bool = True) -> Po
         containers = [_terminated(one, 1, "NodeLost", what) for one in main]
         init: list[dict[str, Any]] = []
     else:
-        view = _View(pod, job, restarts)
+        view = _View(pod, job, policy or Policy())
         containers, init = view.containers(main), view.init()
     metadata = pod.metadata
     return PodStatus(
@@ -80,13 +81,13 @@ def status_of(pod: AskedPod, job: PodJob | None, *, restarts: bool = True) -> Po
 class _View:
     """One job, looked at as the pod that it was."""
 
-    def __init__(self, pod: AskedPod, job: PodJob, restarts: bool):
+    def __init__(self, pod: AskedPod, job: PodJob, policy: Policy):
         self._pod = pod
         self._job = job
         self._task = job.task
         self._statuses = {(one.init, one.name): one for one in job.task.containers}
         self._ended = job.state in ENDED
-        self._restart = pod.spec.restart_policy if restarts else "Never"
+        self._restart = policy.restart(pod.spec.restart_policy)
         self._failed_init = next((one for one in job.task.containers if one.init and _has_failed(one)), None)
 
     def containers(self, named: list[NamedContainer]) -> list[dict[str, Any]]:
@@ -110,7 +111,7 @@ class _View:
         if status.phase is Phase.RUNNING:
             state = {"running": {"startedAt": stamp(status.started or self._task.started)}}
             return _fields(named, state, status)
-        if not init and self._failed_init is not None and self._restart == "Never":
+        if not init and self._failed_init is not None and self._restart is Restart.NEVER:
             return _terminated(named, 1, "Error", f"The init container {self._failed_init.name} failed.")
         return _fields(named, {"waiting": self._waiting(status)}, status)
 
@@ -119,8 +120,8 @@ class _View:
         if self._ended:
             return False
         failed = _has_failed(status)
-        return failed and self._restart != "Never" if status.init else (
-            self._restart == "Always" or (self._restart == "OnFailure" and failed)
+        return failed and self._restart is not Restart.NEVER if status.init else (
+            self._restart is Restart.ALWAYS or (self._restart is Restart.ON_FAILURE and failed)
         )  # fmt: skip
 
     def _waiting(self, status: ContainerStatus) -> dict[str, Any]:

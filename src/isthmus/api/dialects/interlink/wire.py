@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel, to_pascal
@@ -46,7 +46,7 @@ class NamedContainer(Wire):
 class AskedSpec(Wire):
     containers: list[NamedContainer] = []
     init_containers: list[NamedContainer] = []
-    restart_policy: str = "Always"
+    restart_policy: Literal["Always", "OnFailure", "Never"] = "Always"
     termination_grace_period_seconds: float | None = Field(default=None, ge=0)
 
 

@@ -178,11 +178,11 @@ def keep_queue(folder: str, config: str) -> None:
     from isthmus.work.runner.order import Order
 
     from . import process
-    from .worker import RUN
+    from .worker import RUN, Keep
 
-    def perform(what: str, task: str, index: int) -> int:
+    def perform(what: str, task: str, index: int, keep: Keep) -> int:
         if what == RUN:
-            return supervisor.run(task, index, alone=True)
+            return supervisor.run(task, index, keep)
         runtimes.sweep(Order(task, index))
         return 0
 

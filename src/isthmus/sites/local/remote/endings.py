@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 
 SUCCEEDED, BROKEN, UNSUCCESSFUL = 0, 1, 3
 """A worker's word: the task ended well; its supervisor failed; it ended otherwise."""
-_FINAL = ("succeeded", "failed", "cancelled")
+FINAL = ("succeeded", "failed", "cancelled")
 _KEPT = ("state", "reason", "words", "exit_code", "ended", "cpu_seconds", "peak_memory")
 
 
@@ -19,7 +19,7 @@ def ending(exit: Optional[int], status: Optional[Dict[str, Any]]) -> Optional[Di
     """
     if exit == SUCCEEDED:
         return {"state": "succeeded", "exit_code": 0}
-    if status is not None and status.get("state") in _FINAL:
+    if status is not None and status.get("state") in FINAL:
         return {name: status[name] for name in _KEPT if status.get(name) is not None}
     if exit is not None and os.WIFEXITED(exit) and os.WEXITSTATUS(exit) in (BROKEN, UNSUCCESSFUL):
         return lost("its supervisor failed; the queue's log on this machine says how")
@@ -36,4 +36,4 @@ def lost(words: str) -> Dict[str, Any]:
 def after_reboot(status: Optional[Dict[str, Any]]) -> Dict[str, Any]:
     """The end of a task that ran when the machine was restarted, unless it had ended before."""
     restarted = {"state": "failed", "reason": "NodeFail", "words": "this machine was restarted"}
-    return (ending(None, status) if status and status.get("state") in _FINAL else None) or restarted
+    return (ending(None, status) if status and status.get("state") in FINAL else None) or restarted

@@ -1,7 +1,8 @@
 """The ledger: what was handed in and how each task stands, in one SQLite file that survives everybody.
 
 Agents add submissions and cancel what waits; the one queue process says what runs and what has ended.
-A task is a row, not a file, so that an array of thousands costs one write.
+A task is a row, not a file, so that an array of thousands costs one write. One that runs without having
+started was given to a worker in advance, which is at another; to all others it waits.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from .want import Want
 
-VERSION = 1
+VERSION = 2
 _PATIENCE = 30.0
 """Seconds that a write waits for that of somebody else."""
 _AT_ONCE = 500
@@ -29,11 +31,11 @@ CREATE TABLE IF NOT EXISTS tasks (
     seq INTEGER NOT NULL REFERENCES submissions(seq) ON DELETE CASCADE, idx INTEGER NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', words TEXT NOT NULL DEFAULT '', exit_code INTEGER,
     pid INTEGER, born INTEGER, boot TEXT, slot INTEGER, gpus TEXT, kill_at REAL,
-    started REAL, ended REAL, cpu_seconds REAL, peak_memory INTEGER,
+    started REAL, ended REAL, cpu_seconds REAL, peak_memory INTEGER, report TEXT,
     PRIMARY KEY (seq, idx)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unfinished ON tasks (state) WHERE state IN ('queued', 'running');
 """
-_TOLD = ("state", "reason", "words", "exit_code", "queued", "started", "ended", "cpu_seconds", "peak_memory")
+_TOLD = ("state", "reason", "words", "exit_code", "queued", "started", "ended", "cpu_seconds", "peak_memory", "report")
 
 
 class Ledger:
@@ -52,6 +54,11 @@ class Ledger:
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     self._db.execute(statement)
                 self._db.execute("PRAGMA user_version = %d" % VERSION)
+        if self._version() == 1:
+            with self.transaction():
+                if self._version() == 1:
+                    self._db.execute("ALTER TABLE tasks ADD COLUMN report TEXT")
+                    self._db.execute("PRAGMA user_version = 2")
         if self._version() != VERSION:
             raise OSError("%s was made by another version of this program (%d)" % (file, self._version()))
 
@@ -105,7 +112,10 @@ class Ledger:
             marks = ",".join("?" * len(some))
             asked = "SELECT s.id, s.queued, t.* FROM submissions s JOIN tasks t USING (seq) WHERE s.id IN (%s)" % marks  # noqa: S608 - marks only
             for row in self._db.execute(asked, some):
-                told.setdefault(row["id"], {})[row["idx"]] = {name: row[name] for name in _TOLD}
+                task = {name: row[name] for name in _TOLD}
+                if task["state"] == "running" and task["started"] is None:
+                    task["state"] = "queued"
+                told.setdefault(row["id"], {})[row["idx"]] = task
         return told
 
     def withdraw(self, id: str, indices: Optional[Sequence[int]], now: float) -> None:
@@ -118,7 +128,7 @@ class Ledger:
             self._db.executemany(marked + " AND idx=?", ((now, number, i) for i in indices))
 
     def running(self, id: str, indices: Optional[Sequence[int]] = None) -> List[sqlite3.Row]:
-        """The tasks of a submission that run, of those named."""
+        """The tasks of a submission that workers have, of those named."""
         found = self._db.execute("SELECT * FROM tasks WHERE seq=? AND state='running'", (self.number(id),)).fetchall()
         wanted = None if indices is None else set(indices)
         return [row for row in found if wanted is None or row["idx"] in wanted]
@@ -130,12 +140,14 @@ class Ledger:
 
     def counts(self) -> Dict[str, int]:
         """How many tasks wait and run."""
-        counted = "SELECT state, count(*) AS n FROM tasks WHERE state IN ('queued', 'running') GROUP BY state"
-        return {"queued": 0, "running": 0, **{row["state"]: row["n"] for row in self._db.execute(counted)}}
+        counted = "SELECT started, count(*) AS n FROM tasks WHERE state IN ('queued', 'running')"
+        counted += " GROUP BY started IS NULL"
+        counts = {row["started"] is None: row["n"] for row in self._db.execute(counted)}
+        return {"queued": counts.get(True, 0), "running": counts.get(False, 0)}
 
     def used(self) -> float:
         """The processors that running tasks have."""
-        asked = "SELECT want FROM tasks JOIN submissions USING (seq) WHERE state='running'"
+        asked = "SELECT want FROM tasks JOIN submissions USING (seq) WHERE state='running' AND started IS NOT NULL"
         return sum(float(json.loads(row["want"])["cpus"]) for row in self._db.execute(asked))
 
     def is_idle(self) -> bool:
@@ -154,9 +166,10 @@ class Ledger:
         return list(found.values())
 
     def alive(self) -> List[sqlite3.Row]:
-        """Every task that is said to run, with its submission."""
+        """Every task that a worker is said to have, with its submission; what it is at before what it was given."""
         return self._db.execute(
             "SELECT * FROM tasks t JOIN submissions s USING (seq) WHERE t.state='running'"
+            " ORDER BY t.started IS NULL, t.seq, t.idx"
         ).fetchall()
 
     def is_queued(self, seq: int, index: int) -> bool:
@@ -164,20 +177,28 @@ class Ledger:
         found = self._db.execute("SELECT state FROM tasks WHERE seq=? AND idx=?", (seq, index)).fetchone()
         return found is not None and found["state"] == "queued"
 
-    def start(self, seq: int, index: int, pid: int, born: int, boot: str, slot: int, gpus: str, now: float) -> None:
-        """Say that a task runs."""
+    def start(
+        self, seq: int, index: int, pid: int, born: int, boot: str, slot: int, gpus: str, now: Optional[float]
+    ) -> None:
+        """Say that a task runs; with None for ``now``, that a worker has it to begin after others."""
         values = (pid, born, boot, slot, gpus, now, seq, index)
         marked = "UPDATE tasks SET state='running', pid=?, born=?, boot=?, slot=?, gpus=?, started=?"
         self._db.execute(marked + " WHERE seq=? AND idx=?", values)
 
+    def go_on(self, seq: int, index: int, now: float) -> None:
+        """Say that a worker is at a task that it had been given in advance."""
+        self._db.execute("UPDATE tasks SET started=? WHERE seq=? AND idx=? AND state='running'", (now, seq, index))
+
     def requeue(self, seq: int, index: int) -> None:
-        """Say that a task was never begun."""
+        """Say that a task was never begun; if it was cancelled meanwhile it has ended."""
         cleared = "UPDATE tasks SET state='queued', pid=NULL, born=NULL, slot=NULL, started=NULL"
         self._db.execute(cleared + " WHERE seq=? AND idx=? AND state='running'", (seq, index))
+        cancelled = "UPDATE tasks SET state='cancelled', reason='Cancelled', ended=? WHERE seq=? AND idx=?"
+        self._db.execute(cancelled + " AND state='queued' AND kill_at IS NOT NULL", (time.time(), seq, index))
 
     def end(self, seq: int, index: int, told: Dict[str, Any]) -> None:
         """Say how a task ended."""
-        names = ("state", "reason", "words", "exit_code", "ended", "cpu_seconds", "peak_memory")
+        names = ("state", "reason", "words", "exit_code", "ended", "cpu_seconds", "peak_memory", "report")
         marked = "UPDATE tasks SET %s WHERE seq=? AND idx=?" % ",".join("%s=?" % name for name in names)  # noqa: S608 - our names
         self._db.execute(
             marked, (*(told.get(name, "" if name in ("reason", "words") else None) for name in names), seq, index)

@@ -2,6 +2,8 @@
 
 It may be killed at any instant. What it started runs on, and the next queue process takes it over from the
 ledger. A task is started once: the ledger names its worker before that worker is told of it.
+
+Workers are told of short tasks of an array in advance, so that they go on without waiting for this process.
 """
 
 from __future__ import annotations
@@ -18,18 +20,19 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Collection, Deque, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from . import machine
 from .capacity import Capacity
 from .cgroup import Slot, hierarchies
 from .door import Door
-from .endings import SUCCEEDED, after_reboot, ending, lost
+from .endings import FINAL, SUCCEEDED, after_reboot, ending, lost
+from .journal import Journal, clear
 from .ledger import Ledger
 from .pool import Pool
 from .task import Task
 from .want import Want
-from .worker import Run
+from .worker import MOST_TASKS, Run
 
 IDLE = 60.0
 """Seconds without work after which the process ends itself."""
@@ -38,6 +41,10 @@ MOST = 256
 _GLANCE = 0.5
 """Seconds between looks at tasks that this kernel or this Python cannot watch."""
 _RETRY = 1.0
+AHEAD = 16
+"""The most tasks that a worker is told of in advance."""
+SOON = 0.2
+"""Seconds of work that these may be, and after which they are taken back from a worker that is still at another."""
 
 
 @dataclass
@@ -49,6 +56,19 @@ class Waiting:
     folder: Path
     want: Want
     todo: Deque[int]
+    pace: float = math.inf
+    """Seconds that its last tasks took, about."""
+
+    def ended(self, took: float) -> None:
+        """Hear how long a task took."""
+        self.pace = took if self.pace == math.inf else 0.8 * self.pace + 0.2 * took
+
+    def ahead(self, workers: int) -> int:
+        """How many tasks to tell each worker of in advance; fewer towards the end, so that all end together."""
+        want = self.want
+        if want.gpus or want.engine or want.limit is not None:  # what needs something done before each of them
+            return 0
+        return min(AHEAD, int(SOON / max(self.pace, 1e-3)), len(self.todo) // (2 * workers))
 
 
 class Queue:
@@ -56,10 +76,10 @@ class Queue:
 
     def __init__(self, folder: Path, run: Run, capacity: Capacity, idle: float = IDLE) -> None:
         self._ledger = Ledger(folder / "ledger.db", durable=False)
-        self._capacity, self._idle = capacity, idle
+        self._folder, self._capacity, self._idle = folder, capacity, idle
         self._groups = hierarchies("isthmus-" + hashlib.sha256(str(folder).encode()).hexdigest()[:12])
         self._poll = select.poll()
-        self._pool = Pool(run, self._groups, capacity.has_gpus, math.ceil(capacity.cpus), self._poll)
+        self._pool = Pool(run, self._groups, capacity.has_gpus, math.ceil(capacity.cpus), self._poll, folder)
         self._boot = machine.boot()
         self._waiting: "collections.OrderedDict[int, Waiting]" = collections.OrderedDict()
         self._running: Dict[int, Task] = {}
@@ -68,6 +88,7 @@ class Queue:
         self._seen = 0
         self._ready: Set[int] = set()
         self._left = self._stuck = False
+        self._spent: List[Journal] = []
 
     def serve(self, door: int) -> None:
         """Work until there has been nothing to do for a while, or somebody asks to leave the rest to another."""
@@ -75,13 +96,14 @@ class Queue:
         for end in (bell, ring):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._leave)
+        signal.signal(signal.SIGTERM, self._be_asked)
         self._poll.register(door, select.POLLIN)
         self._poll.register(bell, select.POLLIN)
         with self._ledger.transaction():
             self._ledger.forget()
             self._adopt()
             self._accept()
+        clear(self._folder, {(task.pid, task.born) for task in self._running.values()})
         gc.collect()
         gc.freeze()  # what is here now is not looked at again, so that workers share its pages
         worked = time.monotonic()
@@ -95,10 +117,12 @@ class Queue:
                 with self._ledger.transaction():
                     self._accept()
                     self._doom()
+        with self._ledger.transaction():
+            self._unload()
         os.close(door)
         self._pool.close()
 
-    def _leave(self, *_: object) -> None:
+    def _be_asked(self, *_: object) -> None:
         self._left = True
 
     def _close(self, door: int) -> bool:
@@ -117,25 +141,43 @@ class Queue:
 
     def _step(self) -> bool:
         """Write down what has ended and start what fits; whether there is work."""
-        ended = [(self._running[worker.pid], exit) for worker, exit in self._pool.news(self._ready)]
-        gone = [(task, None) for task in self._adopted() if machine.born(task.pid) != task.born]
+        gone = [task for task in self._adopted() if machine.born(task.pid) != task.born]
         self._end_overdue()
-        if ended or gone or self._waiting:
+        if gone or self._waiting or self._pool.has_news(self._ready) or self._given():
             with self._ledger.transaction():
-                for task, exit in [*ended, *gone]:
-                    self._settle(task, exit)
+                for worker, exit in self._pool.news(self._ready):
+                    self._settle(self._running[worker.pid], exit)
+                for task in gone:
+                    self._catch_up(task)
+                    self._settle(task, None)
+                self._unload(SOON)
                 begun = self._admit()
+                told = self._look_ahead()
+            self._clean()
             for task in begun:
                 task.begin()
+            for task, index in told:
+                task.tell(index)
         return bool(self._waiting or self._running)
+
+    def _clean(self) -> None:
+        """Remove journals, now that all in them is in the ledger for good."""
+        for journal in self._spent:
+            journal.remove()
+        self._spent.clear()
 
     def _adopted(self) -> Iterator[Task]:
         return (task for task in self._running.values() if task.worker is None)
+
+    def _given(self) -> List[Task]:
+        """Tasks whose workers have been told of others in advance."""
+        return [task for task in self._running.values() if task.behind and task.worker is not None]
 
     def _listen(self, door: int, bell: int, left: float) -> bool:
         """Sleep until something happens; whether somebody knocked."""
         now = time.time()
         soonest = min((task.end_at - now for task in self._running.values()), default=left)
+        soonest = min([soonest, *(task.started + SOON - now for task in self._given())])
         if any(task.watch is None for task in self._adopted()):
             soonest = min(soonest, _GLANCE)
         if self._stuck:
@@ -181,11 +223,53 @@ class Queue:
         slot, gpus, now = worker.slot, self._capacity.choose(entry.want), time.time()
         slot.prepare(entry.want.limit, entry.want.cpus)
         task = Task(
-            entry.seq, index, entry.id, entry.folder, entry.want, slot, worker.pid, worker.born, now, gpus, worker
+            entry.seq, index, entry.id, entry.folder, entry.want, slot, self._folder, worker.pid, worker.born,
+            now, gpus, worker,
         )  # fmt: skip
         self._hold(task)
         self._ledger.start(task.seq, index, task.pid, task.born, self._boot, slot.number, json.dumps(gpus), now)
         return task
+
+    def _look_ahead(self) -> List[Tuple[Task, int]]:
+        """Choose what workers are told of in advance: of the first that waits, to who is at another of its tasks."""
+        told: List[Tuple[Task, int]] = []
+        entry = next(iter(self._waiting.values()), None)
+        if entry is None or self._stuck:
+            return told
+        for task in self._running.values():
+            if task.seq != entry.seq or task.worker is None or task.overdue or task.worker.tasks >= MOST_TASKS:
+                continue
+            count = entry.ahead(len(self._running)) - len(task.behind)
+            if count <= len(task.behind) // 2:
+                continue
+            while count > 0 and entry.todo:
+                index = entry.todo.popleft()
+                if not self._ledger.is_queued(entry.seq, index):
+                    continue
+                self._ledger.start(
+                    task.seq, index, task.pid, task.born, self._boot, task.slot.number, json.dumps(task.gpus), None
+                )
+                task.behind.append(index)
+                told.append((task, index))
+                count -= 1
+        if not entry.todo:
+            del self._waiting[entry.seq]
+        return told
+
+    def _unload(self, patience: float = 0) -> None:
+        """Have others do what waits behind tasks that take longer than was thought."""
+        now = time.time()
+        for task in self._given():
+            if now - task.started >= patience:
+                self._take_back(task, task.behind)
+
+    def _take_back(self, task: Task, indices: Collection[int]) -> None:
+        """Have what is behind a task wait again if any of ``indices`` is there, unless its worker has begun it."""
+        if task.worker is None or not any(index in indices for index in task.behind):
+            return
+        back = set(task.worker.take_back())
+        self._wait_again(task, [index for index in task.behind if index in back])
+        task.behind = collections.deque(index for index in task.behind if index not in back)
 
     def _hold(self, task: Task) -> None:
         self._running[task.pid] = task
@@ -196,12 +280,22 @@ class Queue:
 
     def _settle(self, task: Task, exit: Optional[int]) -> None:
         """Write down how a task ended; it waits again if its worker ended before it began."""
-        self._let_go(task)
-        if task.told is None and (task.worker is None or task.worker.has_died):
+        worker, lives = task.worker, task.worker is not None and not task.worker.has_died
+        if not (lives and task.behind):
+            self._let_go(task)
+        if not lives and task.told is None:
             task.slot.kill()
-        told = task.told or ending(exit, None if exit == SUCCEEDED else task.status())
+        if worker is not None and lives and worker.report and exit != SUCCEEDED:
+            status = json.loads(worker.report)
+        else:
+            status = None if lives and exit == SUCCEEDED else task.status()
+        told = task.told or ending(exit, status)
+        if not lives:
+            self._leave(task)
         if told is None and (task.seq, task.index) not in self._tried:
-            self._wait_again(task)
+            self._tried.add((task.seq, task.index))
+            self._wait_again(task, [task.index])
+            self._spent.append(task.journal)
             return
         told = told or lost("its supervisor was killed before it began, twice")
         if told.get("reason") == "Lost" and task.told is None:
@@ -211,9 +305,31 @@ class Queue:
                 return
         if told["state"] != "succeeded":
             self._blame(task, told)
-        self._ledger.end(task.seq, task.index, {"ended": time.time(), **told})
-        if task.worker is not None:
-            self._pool.give_back(task.worker, bool(self._waiting))
+        now = time.time()
+        self._ledger.end(task.seq, task.index, {"ended": now, **told, "report": task.report(status)})
+        if task.seq in self._waiting:
+            self._waiting[task.seq].ended(now - task.started)
+        if lives and task.behind:
+            task.go_on(now)
+            self._ledger.go_on(task.seq, task.index, now)
+        elif worker is None or self._pool.give_back(worker, bool(self._waiting)):
+            self._spent.append(task.journal)
+
+    def _leave(self, task: Task) -> None:
+        """Have others do what was behind a task when its worker ended."""
+        for index in reversed(task.behind):
+            if self._close_book(task, index) is None:
+                self._wait_again(task, [index])
+        task.behind.clear()
+
+    def _close_book(self, task: Task, index: int) -> Optional[Dict[str, Any]]:
+        """Write down the end of a task of whose end no worker has told us; None when it has not begun."""
+        status = task.status(index)
+        told = ending(None, status)
+        if told is not None:
+            report = json.dumps(status) if status else None
+            self._ledger.end(task.seq, index, {"ended": time.time(), **told, "report": report})
+        return told
 
     def _sweep(self, task: Task, told: Dict[str, Any]) -> None:
         """Have the containers removed of a task whose supervisor was killed, before anybody hears of its end."""
@@ -238,25 +354,32 @@ class Queue:
         elif told.get("reason") == "Lost" and task.overdue == "TimeLimit":
             told.update(reason="TimeLimit", words="killed: its supervisor did not keep the time limit")
 
-    def _wait_again(self, task: Task) -> None:
-        self._tried.add((task.seq, task.index))
-        self._ledger.requeue(task.seq, task.index)
+    def _wait_again(self, task: Task, indices: List[int]) -> None:
+        if not indices:
+            return
+        for index in indices:
+            self._ledger.requeue(task.seq, index)
         entry = self._waiting.get(task.seq)
         if entry is None:
             entry = Waiting(task.seq, task.id, task.folder, task.want, collections.deque())
             self._waiting[task.seq] = entry
             self._waiting.move_to_end(task.seq, last=False)
-        entry.todo.appendleft(task.index)
+        entry.todo.extendleft(reversed(indices))
 
     def _doom(self) -> None:
         for row in self._ledger.doomed():
             task = self._running.get(row["pid"])
+            if task is not None:
+                self._catch_up(task)
+                self._take_back(task, {row["idx"]})
             if task is not None and (task.seq, task.index) == (row["seq"], row["idx"]):
                 task.kill_at = row["kill_at"]
 
     def _end_overdue(self) -> None:
         now = time.time()
         for task in self._running.values():
+            if task.end_at <= now:
+                self._catch_up(task)
             if task.end_at <= now:
                 task.overdue = task.overdue or ("Cancelled" if task.end_at == task.kill_at else "TimeLimit")
                 task.kill()
@@ -265,23 +388,44 @@ class Queue:
 
     def _adopt(self) -> None:
         """Take over what an earlier queue process started, and settle what has ended since."""
+        found: Dict[Tuple[int, int], Task] = {}
         for row in self._ledger.alive():
             slot, want = Slot(row["slot"], self._groups), Want(**json.loads(row["want"]))
             task = Task(
-                row["seq"], row["idx"], row["id"], Path(row["folder"]), want, slot, row["pid"], row["born"],
-                row["started"], tuple(json.loads(row["gpus"])), kill_at=row["kill_at"],
+                row["seq"], row["idx"], row["id"], Path(row["folder"]), want, slot, self._folder, row["pid"],
+                row["born"], row["started"] or time.time(), tuple(json.loads(row["gpus"])), kill_at=row["kill_at"],
             )  # fmt: skip
             if row["boot"] != self._boot:
-                self._ledger.end(task.seq, task.index, {"ended": time.time(), **after_reboot(task.status())})
-                continue
-            slot.resume(want.limit)
+                self._end_with_boot(task, row["started"] is not None)
+            elif found.setdefault((task.pid, task.born), task) is not task:
+                found[task.pid, task.born].behind.append(task.index)
+        gone = [task for task in found.values() if machine.born(task.pid) != task.born]
+        for task in [*gone, *(task for task in found.values() if task not in gone)]:
+            task.slot.resume(task.want.limit)
             self._hold(task)
-            if machine.born(task.pid) != task.born:
+            self._catch_up(task)
+            if task in gone:
                 self._settle(task, None)
                 continue
             task.watch = _watch(task.pid)
             if task.watch is not None:
                 self._poll.register(task.watch, select.POLLIN)
+
+    def _end_with_boot(self, task: Task, started: bool) -> None:
+        """Write down the end of a task that a worker had when the machine was restarted, unless it never began."""
+        status = task.status()
+        if status is None and not started:
+            self._wait_again(task, [task.index])
+        else:
+            self._ledger.end(task.seq, task.index, {"ended": time.time(), **after_reboot(status)})
+
+    def _catch_up(self, task: Task) -> None:
+        """Find which of the tasks that it was told of the worker of an earlier queue process is at."""
+        while task.worker is None and task.behind and (task.status() or {}).get("state") in FINAL:
+            self._close_book(task, task.index)
+            now = time.time()
+            task.go_on(now)
+            self._ledger.go_on(task.seq, task.index, now)
 
 
 def main(folder: Path, config: Mapping[str, Any], command: List[str], run: Run) -> None:

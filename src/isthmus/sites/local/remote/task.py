@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Deque, Dict, Optional, Tuple
 
 from . import machine
 from .cgroup import Slot
+from .journal import Journal
 from .want import Want
 from .worker import RUN, SWEEP, Worker
 
@@ -29,6 +31,8 @@ class Task:
     folder: Path
     want: Want
     slot: Slot
+    queue: Path
+    """The folder of the queue."""
     pid: int
     born: int
     started: float
@@ -44,11 +48,27 @@ class Task:
     """When it did so last."""
     told: Optional[Dict[str, Any]] = None
     """How it ended, while its containers are being removed."""
+    behind: Deque[int] = field(default_factory=deque)
+    """The tasks of the same submission that its worker was told of in advance, in order."""
     deadline: Optional[float] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._limit()
+
+    def go_on(self, now: float) -> None:
+        """Be the next of the tasks that the worker was told of."""
+        self.index, self.started = self.behind.popleft(), now
+        self.kill_at, self.overdue, self.killed = None, "", 0
+        self._limit()
+
+    def _limit(self) -> None:
         limit = self.want.time
         self.deadline = None if limit is None else self.started + limit + self.want.grace + MARGIN
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of its worker."""
+        return Journal(self.queue, self.pid, self.born)
 
     @property
     def end_at(self) -> float:
@@ -59,8 +79,12 @@ class Task:
 
     def begin(self) -> None:
         """Tell its worker, now that the ledger knows."""
+        self.tell(self.index)
+
+    def tell(self, index: int) -> None:
+        """Tell its worker of one that is behind it."""
         if self.worker is not None:
-            self.worker.give(RUN, str(self.folder), self.index, self.gpus)
+            self.worker.give(RUN, str(self.folder), index, self.gpus)
 
     def sweep(self, worker: Worker, told: Dict[str, Any]) -> None:
         """Have another worker remove the containers that the dead one left; ``told`` is how the task ended."""
@@ -76,12 +100,19 @@ class Task:
         for pid in machine.carrying(self.id, self.index):
             _kill(pid)
 
-    def status(self) -> Optional[Dict[str, Any]]:
-        """What its supervisor wrote last: None when it never began, empty when it cannot be read."""
+    def report(self, status: Optional[Dict[str, Any]]) -> Optional[str]:
+        """What is to be kept of its last status where it may not have written a file of it."""
+        if self.worker is not None and not self.worker.has_died:
+            return self.worker.report or None
+        return json.dumps(status) if status else None
+
+    def status(self, index: Optional[int] = None) -> Optional[Dict[str, Any]]:
+        """What its supervisor, or that of one behind it, wrote last: None if it never began, else at least ``{}``."""
+        index = self.index if index is None else index
         try:
-            told = json.loads((self.folder / "tasks" / str(self.index) / "status.json").read_text())
+            told = json.loads((self.folder / "tasks" / str(index) / "status.json").read_text())
         except FileNotFoundError:
-            return None
+            return self.journal.read().get((str(self.folder), index))
         except (OSError, ValueError):
             return {}
         return told if isinstance(told, dict) else {}

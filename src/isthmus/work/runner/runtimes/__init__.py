@@ -32,8 +32,13 @@ if TYPE_CHECKING:
         def kill(self, number: int) -> None:
             """Send a signal; whoever has ended already hears nothing."""
 
-        def execute(self, command: Sequence[str], timeout: float, done: Callable[[str | None], None]) -> None:
-            """Run something else inside; ``done`` gets None when it ended with 0 in time, else what went wrong."""
+        def execute(
+            self, command: Sequence[str], timeout: float, done: Callable[[str | None], None], heard: bool = False
+        ) -> None:
+            """Run something else inside; ``done`` gets None when it ended with 0 in time, else what went wrong.
+
+            What it prints is ``heard`` as if the program had said it, or by nobody.
+            """
 
         def measure(self, limit: int | None, done: Callable[[int], None]) -> None:
             """Tell how many bytes of memory it uses now."""

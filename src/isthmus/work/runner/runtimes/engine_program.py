@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _STREAMS = {1: STDOUT, 2: STDERR}
 _READ = 256 * 1024
+_HEARD = 1024 * 1024
+"""Bytes of what a hook prints that reach the log."""
 _MEASURE = 2.0
 """Seconds at least between two looks at a container's use: the engine works hard for each."""
 
@@ -81,7 +83,9 @@ class EngineProgram:
         if waits:  # for its image, or for its turn: it will not be created any more
             self._end(Outcome(128 + number, signal=number))
 
-    def execute(self, command: Sequence[str], timeout: float, done: Callable[[str | None], None]) -> None:
+    def execute(
+        self, command: Sequence[str], timeout: float, done: Callable[[str | None], None], heard: bool = False
+    ) -> None:
         answered: list[bool] = []
 
         def answer(problem: str | None) -> None:
@@ -91,9 +95,14 @@ class EngineProgram:
                 done(problem)
 
         timer = self._loop.later(timeout, lambda: answer("no answer within %g s" % timeout))
-        self._loop.work(
-            lambda: self._execute(command, timeout), lambda problem, error: answer(str(error) if error else problem)
-        )
+
+        def ended(result: tuple[str | None, bytes] | None, error: BaseException | None) -> None:
+            problem, said = result or (str(error), b"")
+            if heard and said and not self._over:
+                self._feed(said, Frames())
+            answer(problem)
+
+        self._loop.work(lambda: self._execute(command, timeout), ended)
 
     def measure(self, limit: int | None, done: Callable[[int], None]) -> None:
         now = time.monotonic()
@@ -181,16 +190,17 @@ class EngineProgram:
         with contextlib.suppress(EngineError):
             self._api.ask("POST", "/containers/%s/kill" % self._id, {"signal": number})
 
-    def _execute(self, command: Sequence[str], timeout: float) -> str | None:
+    def _execute(self, command: Sequence[str], timeout: float) -> tuple[str | None, bytes]:
+        """What went wrong, and the first of what it printed, in frames."""
         body = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(command)}
         id = self._api.ask("POST", "/containers/%s/exec" % self._id, body=body)["Id"]
-        stream, _ = self._api.attach("/exec/%s/start" % id, {}, {"Detach": False, "Tty": False})
+        stream, said = self._api.attach("/exec/%s/start" % id, {}, {"Detach": False, "Tty": False})
         with stream:
             stream.settimeout(timeout)
-            while stream.recv(65536):
-                pass
+            while data := stream.recv(65536):
+                said += data if len(said) < _HEARD else b""
         code = self._api.ask("GET", "/exec/%s/json" % id)["ExitCode"]
-        return "exit code %d" % code if code else None
+        return "exit code %d" % code if code else None, said
 
     def _read(self) -> None:
         assert self._stream is not None
@@ -207,8 +217,8 @@ class EngineProgram:
         self._stream.close()
         self._loop.work(self._wait, lambda outcome, error: self._end(outcome or _refusal(error)))
 
-    def _feed(self, data: bytes) -> None:
-        for kind, text in self._frames.take(data):
+    def _feed(self, data: bytes, frames: Frames | None = None) -> None:
+        for kind, text in (frames or self._frames).take(data):
             self._sink.feed(_STREAMS.get(kind, STDOUT), text)
 
     def _wait(self) -> Outcome:

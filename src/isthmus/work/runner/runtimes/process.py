@@ -101,15 +101,22 @@ class LocalProgram:
         elif self._pid:
             os.kill(self._pid, number)
 
-    def execute(self, command: Sequence[str], timeout: float, done: Callable[[str | None], None]) -> None:
-        null = os.open(os.devnull, os.O_WRONLY)
+    def execute(
+        self, command: Sequence[str], timeout: float, done: Callable[[str | None], None], heard: bool = False
+    ) -> None:
+        out, out_end = _pipe() if heard else (-1, os.open(os.devnull, os.O_WRONLY))
         try:
-            pid = self._spawn(self._inside(command), null, null)
+            pid = self._spawn(self._inside(command), out_end, out_end)
         except CannotStart as error:
+            if heard:
+                os.close(out)
             done(str(error))
             return
         finally:
-            os.close(null)
+            os.close(out_end)
+        if heard:
+            self._pipes[out] = STDOUT
+            self._loop.watch(out, partial(self._read, out))
 
         def late() -> None:
             late.came = True  # type: ignore[attr-defined]
@@ -118,6 +125,8 @@ class LocalProgram:
         def ended(status: int, _: Any) -> None:
             timer.cancel()
             processes.signal_session(pid, signal.SIGKILL)
+            if out in self._pipes:
+                self._drain(out)
             code = Outcome.of_wait_status(status).code
             if late.came:  # type: ignore[attr-defined]
                 done("no answer within %g s" % timeout)
@@ -156,6 +165,14 @@ class LocalProgram:
         self._close(fd)
         return False
 
+    def _drain(self, fd: int) -> None:
+        """Take what the pipe held at the end, not what an escaped process adds to it."""
+        room = _PIPE // _READ + 1
+        while room and self._read(fd):
+            room -= 1
+        if fd in self._pipes:
+            self._close(fd)
+
     def _close(self, fd: int) -> None:
         self._loop.unwatch(fd)
         del self._pipes[fd]
@@ -165,11 +182,7 @@ class LocalProgram:
         pid, self._pid = self._pid, 0
         processes.end_session(pid, self._loop.children)
         for fd in list(self._pipes):
-            room = _PIPE // _READ + 1  # what the pipe held at the end, not what an escaped process adds to it
-            while room and self._read(fd):
-                room -= 1
-            if fd in self._pipes:
-                self._close(fd)
+            self._drain(fd)
         outcome = Outcome.of_wait_status(status)
         # Before it became another program it was a copy of this one: smaller peaks are not its own.
         if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
