@@ -14,7 +14,7 @@ from typer.main import get_command
 from isthmus.cli.main import app
 from isthmus.settings import _ENVIRONMENT, Settings
 from isthmus.sites.fake.options import Options as FakeOptions
-from isthmus.sites.local.options import LocalOptions
+from isthmus.sites.local.options import JobsOptions, LocalOptions
 from isthmus.sites.ssh.options import HostOptions
 from isthmus.sites.ssh.options import Options as SshOptions
 
@@ -155,7 +155,7 @@ def test_the_table_of_settings_is_that_of_the_server() -> None:
 @pytest.mark.parametrize(
     ("heading", "models"),
     [
-        ("### local: this machine", [LocalOptions]),
+        ("### local: this machine", [LocalOptions, JobsOptions]),
         ("### ssh: hosts that you have", [SshOptions, HostOptions]),
         ("### fake: pretended machines", [FakeOptions]),
     ],

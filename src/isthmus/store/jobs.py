@@ -265,6 +265,13 @@ def ask_cancel(c: Connection, id_: str, indices: Collection[int] | None, now: fl
     c.execute(update(jobs).where(j.id == id_).values(due=now, grace=grace, version=j.version + 1))
 
 
+def forget(c: Connection, ids: Collection[str]) -> None:
+    """Forget those of these jobs that somebody has deleted; nothing of them may be left on a site."""
+    for part in _parts(ids):
+        for id_ in c.scalars(select(j.id).where(j.id.in_(part), j.keep < 0)).all():
+            remove(c, id_)
+
+
 def remove(c: Connection, id_: str) -> None:
     """Forget a job; nothing of it may be left on a site."""
     for table in (submissions, tasks):

@@ -107,6 +107,8 @@ class BatchSites:
         row, rows, key = await self.store.reading(query)
         if row is None or row.phase == "deleted":
             raise Permanent(f"the cluster {row.name if row else id_} is deleted")
+        if row.phase == "deleting":  # its scheduler would be waited for in vain
+            raise Temporary(f"the cluster {row.name} is being deleted", delay=1.0)
         loaded = await asyncio.to_thread(self.shelf.load, row)
         node = batch_node(loaded.topology)
         if node is None:

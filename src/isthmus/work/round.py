@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,9 @@ from isthmus.work.verdict import has_ended
 
 log = structlog.get_logger(__name__)
 HANDED_AT_ONCE = 32
-"""Submissions in one round, so that those before are looked at while more are handed over."""
+"""Submissions in one call, so that a lease is prolonged and people see them queued in between."""
+HAND_SECONDS = 0.5
+"""For which a round hands over before it looks, so that ends are seen soon while many more are handed over."""
 TOLD_AGAIN = 30.0
 """Seconds after which a site is told again to end what has not ended."""
 FORGET = -1.0
@@ -53,7 +56,8 @@ class Round:
         """Between two looks, as the driver has it."""
         self._misses: dict[str, tuple[int, float]] = {}
         """For a submission that was not taken: how often, and when to try again."""
-        self._failures = 0
+        self._away_since: float | None = None
+        """Since when the site has not answered."""
         self._more = False
         """Whether the last round left something that could be handed over."""
         self._seen: dict[str, Sequence[TaskStatus]] = {}
@@ -88,7 +92,7 @@ class Round:
             return await self._wait_out(board, error)
         except SiteError as error:
             return await self._give_up(board, error)
-        self._failures = 0
+        self._away_since = None
         await self._settle(board)
         self._seen = self._told
         self.look_seconds = getattr(driver, "look_seconds", LOOK_SECONDS)
@@ -175,9 +179,15 @@ class Round:
         now = self.journal.store.now()
         todo = [row for row in board.open_submissions() if not row.handed and self._may_try(row, now)]
         todo = [row for row in todo if not all(task.cancel for task in board.current(row))]
-        todo, self._more = todo[:HANDED_AT_ONCE], len(todo) > HANDED_AT_ONCE
-        if not todo:
-            return
+        until = time.monotonic() + HAND_SECONDS
+        while todo:
+            group, todo = todo[:HANDED_AT_ONCE], todo[HANDED_AT_ONCE:]
+            await self._hand_over_some(board, group, lent)
+            if time.monotonic() >= until:
+                break
+        self._more = bool(todo)
+
+    async def _hand_over_some(self, board: Board, todo: Sequence[SubmissionRow], lent: Jobs) -> None:
         sealed = await self.journal.read(lambda c: jobs.specs(c, {row.job for row in todo}))
         answers: dict[str, SiteError | None] = {}
         made = []
@@ -286,28 +296,22 @@ class Round:
         if not over:
             return
         await lent.remove_jobs([row.id for job in over for row in board.submissions[job.id].values()])
-        gone = {job.id: {"removed": True, "due": None} for job in over if job.keep != FORGET}
-
-        def write(c: Connection) -> None:
-            jobs.put_jobs(c, gone)
-            for job in over:
-                if job.keep == FORGET:
-                    jobs.remove(c, job.id)
-
-        await self._write(board, write)
+        gone = {job.id: {"removed": True, "due": None} for job in over}
+        await self._write(board, partial(jobs.put_jobs, changes=gone), partial(jobs.forget, ids=gone))
         board.drop([job.id for job in over])
 
     # -- sites that do not answer -----------------------------------------------------------
 
     async def _wait_out(self, board: Board, error: Temporary) -> float:
-        """Say why nothing happens, and wait for longer each time."""
-        self._failures += 1
+        """Say why nothing happens, and wait for as long as the site has been away, however often new jobs came."""
+        now = self.journal.store.now()
+        self._away_since = now if self._away_since is None else self._away_since
         for tasks in board.tasks.values():
             for task in list(tasks.values()):
                 if task.state == JobState.PENDING:
                     board.say(task, str(error))
         await self._settle(board)
-        pause = min(max(error.delay, 0.5) * 2.0 ** (self._failures - 1), LONGEST_PAUSE)
+        pause = min(max(error.delay, 0.5, now - self._away_since), LONGEST_PAUSE)
         log.warning("a site does not answer", site=self.site, error=str(error), again_in=pause)
         return pause
 
@@ -321,7 +325,7 @@ class Round:
                     board.end(task, JobState.FAILED, reason, str(error), now)
         changed, gone = board.changes(now), {"removed": True, "due": None}
         changes = {id_: changed.get(id_, {}) | gone for id_ in board.jobs}
-        await self._write(board, partial(jobs.put_jobs, changes=changes))
+        await self._write(board, partial(jobs.put_jobs, changes=changes), partial(jobs.forget, ids=changes))
         self.journal.pulse.beat(*changes)
         return 0.0
 

@@ -40,10 +40,20 @@ async def test_a_job_from_its_start_to_its_end(desk: Desk) -> None:
 async def test_one_query_a_round_whatever_the_number_of_jobs(desk: Desk) -> None:
     for number in range(1, 51):
         desk.add(number)
-    assert await desk.keep() == 0, "more is to be handed over, at once"
-    assert await desk.keep(look=False) > 0
+    await desk.keep()
     assert len(desk.toy.handed) == 50
     assert desk.toy.looks == 1
+
+
+async def test_a_round_ends_though_more_is_to_be_handed_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isthmus.work.round.HANDED_AT_ONCE", 2)
+    monkeypatch.setattr("isthmus.work.round.HAND_SECONDS", 0)
+    for number in range(1, 5):
+        desk.add(number)
+    assert await desk.keep() == 0, "the rest is to be handed over at once"
+    assert (len(desk.toy.handed), desk.toy.looks) == (2, 1)
+    assert await desk.keep(look=False) > 0
+    assert (len(desk.toy.handed), desk.toy.looks) == (4, 1)
 
 
 async def test_a_job_that_is_deleted_while_its_end_is_seen_is_cleared_away_at_once(desk: Desk) -> None:
@@ -105,8 +115,11 @@ async def test_a_site_that_does_not_answer_loses_nothing(desk: Desk) -> None:
     desk.toy.say(f"{job}-1", JobState.RUNNING)
     await desk.keep()
     desk.toy.away = Unreachable("connection refused")
-    pauses = [await desk.keep() for _ in range(3)]
-    assert pauses == sorted(pauses)
+    pauses = []
+    for later in (0, 1, 10, 1000):
+        desk.time += later
+        pauses += [await desk.keep() for _ in range(5)]
+    assert pauses == [1] * 10 + [11] * 5 + [60] * 5, "as long as it has been away, however often it was asked"
     assert desk.job(job).state == "running"
     desk.toy.away = None
     desk.toy.say(f"{job}-1", JobState.SUCCEEDED, ended=1003.0)
@@ -123,6 +136,16 @@ async def test_a_site_that_is_gone_for_good_ends_its_jobs(desk: Desk) -> None:
     assert (desk.job(first).reason, desk.job(second).reason) == ("Lost", "Refused")
     assert desk.job(first).removed
     assert desk.job(first).due is None
+
+
+async def test_a_job_that_is_deleted_while_its_site_goes_for_good_is_forgotten(desk: Desk) -> None:
+    job, other = desk.add(), desk.add(2)
+    await desk.keep()
+    desk.sites.error = Permanent("the cluster hpc is deleted")
+    desk.forget(job)
+    await desk.keep()
+    with desk.store.read() as c:
+        assert jobs.states(c, [job, other]) == {other: "failed"}
 
 
 async def test_a_job_that_its_site_has_forgotten_is_lost_and_tried_again(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -54,11 +55,16 @@ def _known(kind: Any, told: object) -> dict[str, Any]:
     """The fields of ``kind`` that are told; more is passed over, since an agent may be newer."""
     if not isinstance(told, Mapping):
         raise TypeError("it is no object")
-    given = {f.name: told[f.name] for f in dataclasses.fields(kind) if f.name in told}
+    given = {name: told[name] for name in _names(kind) if name in told}
     for name, value in given.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name} is no number")
     return given
+
+
+@functools.cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _unread(what: str, error: Exception) -> Permanent:

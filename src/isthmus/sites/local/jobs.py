@@ -6,6 +6,7 @@ The queue outlives the server: it lies in a folder, and a process of its own ser
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from isthmus.home import find_home
@@ -17,6 +18,9 @@ from isthmus.sites.local.connection import find_socket
 from isthmus.sites.local.options import JobsOptions
 from isthmus.work.job import JobSpec, TaskStatus
 
+SOONEST, LATEST = 0.05, 1.0
+"""Seconds between two looks at jobs: right after one was handed over, and later."""
+
 
 class LocalQueue(BatchDriver):
     """The queue of this machine; ``socket`` as :func:`find_socket` takes it."""
@@ -25,6 +29,7 @@ class LocalQueue(BatchDriver):
 
     def __init__(self, name: str, options: JobsOptions, socket: str | None) -> None:
         self._socket, self._options = socket, options
+        self._submitted = 0.0
         folder = (options.folder or find_home() / "jobs").expanduser().absolute()
         super().__init__(
             name,
@@ -45,6 +50,15 @@ class LocalQueue(BatchDriver):
         super().check(spec)
         if any(c.image is not None for c in (*spec.init, *spec.containers)):
             self._engine()
+
+    async def submit_jobs(self, submissions: Sequence[Submission]) -> Sequence[SiteError | None]:
+        self._submitted = time.monotonic()
+        return await super().submit_jobs(submissions)
+
+    @property
+    def look_seconds(self) -> float:
+        """Seconds between two looks: a fourth of the time since something was handed over, so short jobs stay short."""
+        return min(LATEST, max(SOONEST, (time.monotonic() - self._submitted) / 4))
 
     def runtime_for(self, spec: JobSpec) -> Mapping[str, object]:
         """The engine for containers; nothing is asked of it before one starts."""
@@ -68,7 +82,11 @@ class LocalQueue(BatchDriver):
 class LentJobs:
     """The capability :class:`~isthmus.sites.jobs.Jobs` of a driver, from the queue ``jobs`` that it holds."""
 
-    jobs: BatchDriver
+    jobs: LocalQueue
+
+    @property
+    def look_seconds(self) -> float:
+        return self.jobs.look_seconds
 
     async def submit_jobs(self, submissions: Sequence[Submission]) -> Sequence[SiteError | None]:
         return await self.jobs.submit_jobs(submissions)

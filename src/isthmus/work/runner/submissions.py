@@ -12,9 +12,7 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import socket
-import stat
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
@@ -25,6 +23,7 @@ from .failures import Failure, Permanent, Quota, Temporary
 from .journal import Journal
 from .locks import Turns, locked
 from .places import Places, checked_id, folder, parts, read_small, write_json, write_whole
+from .removing import remove_tree
 from .scheduler import Batch
 
 GROUP = 16
@@ -231,7 +230,7 @@ class Submissions:
         if missing:
             raise Temporary("blobs are not here: {}".format(", ".join(missing[:5])), 0.1)
         for name in ("work", "blobs"):
-            _remove(place / name)
+            remove_tree(place / name)
         write_json(place / "brief.json", brief, durable=False)
         if brief["inputs"] or order.get("stream"):  # else a supervisor makes it, which is one folder less to wait for
             (place / "work").mkdir(mode=0o700)
@@ -294,37 +293,19 @@ class Submissions:
                     os.rename(str(place), str(gone))
             except FileNotFoundError:
                 continue
-            _remove(gone)
+            remove_tree(gone)
 
     def sweep(self, keep: float) -> int:
         """Remove blobs that no submission names and nobody asked for lately, and what was left half removed."""
         for name in os.listdir(str(self._places.submissions)):
             if name.startswith(".gone-"):
                 with contextlib.suppress(OSError):
-                    _remove(self._places.submissions / name)
+                    remove_tree(self._places.submissions / name)
         used = set()
         for id in self._places.all():
             with contextlib.suppress(FileNotFoundError):
                 used |= digests(read_brief(self._places.submission(id)))
         return self._blobs.sweep(used, keep)
-
-
-def _remove(place: Path) -> None:
-    """Remove a tree, also one whose folders somebody made read-only; links in it are not followed."""
-
-    def retry(function: Any, path: Any, _: Any) -> None:
-        parent = os.path.dirname(path)
-        for name in (parent, path):
-            with contextlib.suppress(OSError):
-                if stat.S_ISDIR(os.lstat(name).st_mode):
-                    os.chmod(name, 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, onerror=_fail)
-        elif os.path.lexists(path):
-            os.unlink(path)
-
-    if os.path.lexists(str(place)):
-        shutil.rmtree(str(place), onerror=retry)
 
 
 def _link(first: Path, other: Path, mark: Dict[str, Any]) -> None:
@@ -335,10 +316,6 @@ def _link(first: Path, other: Path, mark: Dict[str, Any]) -> None:
         os.link(str(first), str(other))
     except OSError:
         write_json(other, mark, durable=False)
-
-
-def _fail(function: Any, path: Any, caught: Any) -> None:
-    raise caught[1]
 
 
 def _lives(session: int) -> bool:

@@ -6,16 +6,20 @@ import os
 
 from .processes import descendants
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def tree_memory(root: int, limit: int | None = None) -> int:
-    """What a process and all that descend from it have in memory.
+def tree_memory(root: int, limit: int | None = None, counts: Callable[[int], bool] = lambda pid: True) -> int:
+    """What a process and all that descend from it have in memory, of those that ``counts`` says yes to.
 
     Resident sizes count a shared page once for each process that maps it. So when their sum is over ``limit``,
     the proportional sizes, which share it out but cost the kernel more, decide.
     """
-    pids = [root, *descendants(root)]
+    pids = [pid for pid in (root, *descendants(root)) if counts(pid)]
     resident = sum(_resident(pid) for pid in pids)
     if limit is None or resident <= limit:
         return resident

@@ -368,12 +368,12 @@ def limits(**named: str) -> dict[str, Any]:
     ("containers", "init", "needed"),
     [
         ([{}], [], Resources(cpus=1)),
-        ([limits(cpu="1", memory="128Mi")], [], Resources(cpus=1, memory=128 * MIB)),
-        ([{"requests": {"cpu": "250m", "memory": "64Mi"}}], [], Resources(cpus=0.25, memory=64 * MIB)),
+        ([limits(cpu="1", memory="128Mi")], [], Resources(cpus=1, memory=(128 + 128) * MIB)),
+        ([{"requests": {"cpu": "250m", "memory": "64Mi"}}], [], Resources(cpus=0.25, memory=(64 + 128) * MIB)),
         ([{"requests": {"cpu": "250m"}, **limits(cpu="2")}], [], Resources(cpus=2)),
-        ([limits(cpu="1", memory="1Gi"), limits(cpu="500m", memory="1Gi")], [], Resources(cpus=1.5, memory=2 * GIB)),
-        ([limits(memory="1Gi"), {}], [], Resources(cpus=1, memory=GIB + 256 * MIB)),
-        ([limits(cpu="1", memory="1Gi")], [limits(cpu="4", memory="8Gi")], Resources(cpus=4, memory=8 * GIB)),
+        ([limits(cpu="1", memory="1Gi"), limits(cpu="500m", memory="1Gi")], [], Resources(cpus=1.5, memory=2 * GIB + 192 * MIB)),
+        ([limits(memory="1Gi"), {}], [], Resources(cpus=1, memory=GIB + (256 + 192) * MIB)),
+        ([limits(cpu="1", memory="1Gi")], [limits(cpu="4", memory="8Gi")], Resources(cpus=4, memory=8 * GIB + 128 * MIB)),
         ([limits(nvidia_com__gpu="1")], [], Resources(gpus=1)),
         ([limits(nvidia_com__gpu="1"), limits(nvidia_com__gpu="2")], [limits(nvidia_com__gpu="2")], Resources(gpus=3)),
         ([limits(amd_com__gpu="2")], [], Resources(gpus=2)),
@@ -410,7 +410,7 @@ def test_two_kinds_of_gpu_are_refused() -> None:
 
 def test_a_pods_own_resources_hold() -> None:
     made = pod(container(), resources={"limits": {"cpu": "3", "memory": "2Gi"}})
-    assert spec_of(made).resources == Resources(cpus=3, memory=2 * GIB)
+    assert spec_of(made).resources == Resources(cpus=3, memory=2 * GIB + 128 * MIB)
 
 
 def test_policies_and_times() -> None:

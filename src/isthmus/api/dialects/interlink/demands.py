@@ -16,6 +16,12 @@ from isthmus.work.job import Resources
 
 UNSAID = 256 * 1024**2
 """Bytes for a container that says nothing of memory beside others that do."""
+OVERHEAD = 64 * 1024**2
+"""Bytes that a container's runtime takes beside the container, and what looks after the pod once more.
+
+The site counts them as the job's, while limits are those of the containers alone: without it a site that enforces
+memory would kill every small pod.
+"""
 _LARGEST = Decimal(2**62)
 
 
@@ -93,9 +99,10 @@ def sum_up(
     name, count = next(iter(gpus.items()), ("", 0))
     kind = policy.accelerators.get(name) or (name.removeprefix(_MIG) if name.startswith(_MIG) else "")
     chosen = whole.cpus if whole.cpus is not None else cpus
+    needed = whole.memory if whole.memory is not None else memory
     return Resources(
         cpus=float(chosen) if chosen > 0 else 1,
-        memory=whole.memory if whole.memory is not None else memory,
+        memory=None if needed is None else needed + OVERHEAD * (1 + max(len(main), 1)),
         gpus=count,
         gpu_type=kind or None,
     )

@@ -37,7 +37,8 @@ class ServedPodJobs:
 
     async def cancel(self, key: str, grace: float | None) -> None:
         if known := (await self._service.of_keys(self._who, [key])).get(key):
-            await self._service.cancel(self._who, known.id, grace=grace)
+            with contextlib.suppress(NotFound):  # it is being let go already
+                await self._service.cancel(self._who, known.id, grace=grace)
 
     async def remove(self, key: str) -> None:
         if known := (await self._service.of_keys(self._who, [key])).get(key):

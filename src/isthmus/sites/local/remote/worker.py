@@ -41,7 +41,7 @@ class Worker:
     """A worker as the queue process holds it."""
 
     def __init__(self, run: Run, slot: Slot, gpus: bool, folder: Path) -> None:
-        """Fork it; its journal is in ``folder``. With ``gpus`` a task sees the devices that it was given, and no others."""
+        """Fork it; its journal is in ``folder``. With ``gpus`` a task sees the devices it was given, and no others."""
         self.slot = slot
         self.tasks = 0
         self._orders, self._given = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

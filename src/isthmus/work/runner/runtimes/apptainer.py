@@ -36,6 +36,7 @@ _LAUNCHERS = ("SLURM", "PMI", "OMPI_", "FLUX_", "PBS_", "_CONDOR_")
 _DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 """What a scheduler says of the devices that it gave to the task."""
 _PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_STARTER = re.compile(r"/(apptainer|singularity)(/bin/starter(-suid)?)?$")
 _FATAL = 255
 _EMPTY = ("/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd")
 """What is mounted there covers nothing."""
@@ -119,7 +120,7 @@ class Apptainer:
         if "TMPDIR" in os.environ:
             env.setdefault("APPTAINER_TMPDIR", os.environ["TMPDIR"])
         prefix = _PREFIXES["singularity" in os.path.basename(self._program)]
-        env.update((prefix + name if _PLAIN.fullmatch(name) else name, value) for name, value in given.items())
+        env.update((name if _goes_bare(name, value) else prefix + name, value) for name, value in given.items())
         return env
 
     def _pull_environment(self) -> dict[str, str]:
@@ -167,12 +168,35 @@ class ApptainerProgram(LocalProgram):
         abandon()
         self._ended(Outcome(128 + number, signal=number))
 
+    def _counts(self, pid: int) -> bool:
+        """Only what is in the container: not Apptainer's own processes, which take some 50 MB, nor its mounts' ones."""
+        try:
+            if _STARTER.search(os.readlink("/proc/%d/exe" % pid)):
+                return False
+            inside, here = os.stat("/proc/%d/root" % pid), os.stat("/")
+        except OSError:  # it ends, or may not be looked at
+            return True
+        return (inside.st_dev, inside.st_ino) != (here.st_dev, here.st_ino)
+
 
 def _explain(outcome: Outcome, words: bytes) -> None:
     """Tell a runtime that failed from a program that did: Apptainer ends with 255 and says ``FATAL``."""
     if outcome.code == _FATAL and b"FATAL:" in words:
         outcome.message = last_line(words)
         outcome.reason = IMAGE if "image" in outcome.message.lower() else START_ERROR
+
+
+def _goes_bare(name: str, value: str) -> bool:
+    """Whether a variable reaches the container whole only without the prefix.
+
+    Apptainer reads prefixed ones as shell text of its own, which loses carriage returns before line feeds. Variables
+    that steer Apptainer, or the loader that starts it, are never among its own.
+    """
+    if not _PLAIN.fullmatch(name):
+        return True
+    return (
+        "\r\n" in value and name not in ("PATH", "HOME") and not name.startswith((*_SETTINGS, *_PREFIXES, "LD_", "GO"))
+    )
 
 
 def may_mount_proc(table: str = "/proc/self/mountinfo") -> bool:

@@ -82,7 +82,7 @@ class Engine:
         if container.get("cpus"):
             host["NanoCpus"] = int(container["cpus"] * 1e9)
         if self.order.resources.get("gpus"):
-            host["DeviceRequests"] = [{"Count": self.order.resources["gpus"], "Capabilities": [["gpu"]]}]
+            host["DeviceRequests"] = [_devices(self.order.resources["gpus"])]
         request = {
             "Image": image,
             "Env": ["%s=%s" % item for item in self.order.environment(container).items()],
@@ -105,6 +105,15 @@ class Engine:
     @staticmethod
     def _mount(source: str, target: str, mount: dict[str, Any]) -> dict[str, Any]:
         return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": bool(mount.get("read_only"))}
+
+
+def _devices(count: int) -> dict[str, Any]:
+    """The devices that a queue chose for this task, by their numbers; any so many where none has."""
+    chosen = [number for number in os.environ.get("NVIDIA_VISIBLE_DEVICES", "").split(",") if number]
+    asked: dict[str, Any] = {"Driver": "nvidia", "Capabilities": [["gpu"]]}
+    if chosen and chosen[0] not in ("all", "none", "void"):
+        return {**asked, "DeviceIDs": chosen}
+    return {**asked, "Count": count}
 
 
 def clear(order: Order) -> None:

@@ -139,7 +139,11 @@ class LocalProgram:
 
     def measure(self, limit: int | None, done: Callable[[int], None]) -> None:
         if self._pid:
-            done(tree_memory(self._pid, limit))
+            done(tree_memory(self._pid, limit, self._counts))
+
+    def _counts(self, pid: int) -> bool:
+        """Whether a process that descends from the program uses memory on its account."""
+        return True
 
     def _spawn(self, invocation: Invocation, out: int, err: int) -> int:
         return processes.spawn(

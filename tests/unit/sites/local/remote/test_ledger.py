@@ -73,6 +73,27 @@ def test_a_requeued_task_waits_as_if_it_had_never_run(ledger: Ledger, tmp_path: 
     assert ledger.tell(["a-1"])["a-1"][0]["started"] is None
 
 
+def test_what_a_worker_was_given_in_advance_waits_until_it_is_at_it(ledger: Ledger, tmp_path: Path) -> None:
+    number = ledger.add("a-1", str(tmp_path), WANT, range(3), 1.0, "boot")
+    start(ledger, number, 1)
+    ledger.start(number, 0, 7, 70, "boot", 0, "[]", None)
+    assert states(ledger, "a-1") == {0: "queued", 1: "running", 2: "queued"}
+    assert [row["idx"] for row in ledger.alive()] == [1, 0]
+    assert (ledger.counts(), ledger.used()) == ({"queued": 2, "running": 1}, 1.0)
+    assert not ledger.is_queued(number, 0)
+    ledger.go_on(number, 0, 3.0)
+    assert states(ledger, "a-1") == {0: "running", 1: "running", 2: "queued"}
+
+
+def test_what_was_cancelled_before_it_began_has_ended_when_it_is_given_back(ledger: Ledger, tmp_path: Path) -> None:
+    number = ledger.add("a-1", str(tmp_path), WANT, [0], 1.0, "boot")
+    ledger.start(number, 0, 7, 70, "boot", 0, "[]", None)
+    ledger.doom(ledger.running("a-1"), 50.0)
+    ledger.requeue(number, 0)
+    task = ledger.tell(["a-1"])["a-1"][0]
+    assert (task["state"], task["reason"], task["started"]) == ("cancelled", "Cancelled", None)
+
+
 def test_what_has_ended_is_forgotten_when_its_folder_is_gone(ledger: Ledger, tmp_path: Path) -> None:
     kept = ledger.add("a-1", str(tmp_path), WANT, [0], 1.0, "boot")
     gone = ledger.add("a-2", str(tmp_path / "none"), WANT, [0], 1.0, "boot")
