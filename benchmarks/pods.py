@@ -101,6 +101,7 @@ class Pods:
         connection = _Socket(self.path)
         while not until():
             time.sleep(PAUSE)
+            connection.close()  # the plugin has by now; it opens again by itself
             for one in self._going():
                 self._look(connection, [one])
 

@@ -17,6 +17,8 @@ from isthmus.home import log_file, make_home, token_file
 
 START_TIMEOUT = 60.0
 """Seconds until a new server must answer; it may have to migrate its database first."""
+STARTS = 3
+"""Servers that may die before they answer."""
 STOP_TIMEOUT = 30.0
 """Seconds until a server that was asked to stop is killed. It is built to survive that."""
 _LOG_LIMIT = 10 * 1024**2
@@ -29,11 +31,13 @@ def ensure_server(home: Path, environ: Mapping[str, str] | None = None) -> Insta
     ``environ`` is laid over the environment of a new server. Two callers at once start one.
     """
     with _starting(make_home(home)):
-        found = read_instance(home)
-        if found is None:
-            found = _wait_until_noted(home, _spawn(home, environ or {}))
-        _wait_until_ready(found, home)
-        return found
+        for _ in range(STARTS):
+            found = read_instance(home)
+            if found is None:
+                found = _wait_until_noted(home, _spawn(home, environ or {}))
+            if _gets_ready(found, home):
+                return found
+        raise _did_not_start("It ends before it is ready.", home)
 
 
 def stop_server(home: Path) -> bool:
@@ -100,17 +104,20 @@ def _exit_code(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if done else None
 
 
-def _wait_until_ready(found: Instance, home: Path) -> None:
+def _gets_ready(found: Instance, home: Path) -> bool:
+    """Wait until a server answers; False when it died before."""
     import httpx
 
     deadline = time.monotonic() + START_TIMEOUT
     with httpx.Client(base_url=found.url, trust_env=False, timeout=5) as client:
-        while time.monotonic() < deadline and found.alive():
+        while found.alive():
+            if time.monotonic() > deadline:
+                raise _did_not_start("It does not get ready.", home)
             with contextlib.suppress(httpx.TransportError):
                 if client.get("/readyz").is_success:
-                    return
+                    return True
             time.sleep(_PAUSE)
-    raise _did_not_start("It does not get ready.", home)
+    return False
 
 
 def _did_not_start(why: str, home: Path) -> Failure:

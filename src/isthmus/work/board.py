@@ -10,7 +10,7 @@ from isthmus.store.jobs import Job, SubmissionRow, Task
 from isthmus.work.job import ContainerStatus, JobState, Reason, TaskStatus
 from isthmus.work.verdict import Verdict, has_ended, judge, next_pause
 
-RESTING = 60.0
+RESTING = 2.0
 """Seconds between looks at jobs of which nothing is expected."""
 
 

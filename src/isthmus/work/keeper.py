@@ -89,6 +89,7 @@ class Keeper:
             await asyncio.sleep(POLL_SECONDS)
             return
         one = Round(site, lease, self.lease_seconds, self.journal, self.sites, self._blob, event.set)
+        beat = asyncio.ensure_future(self._beat(lease))
         looked, clock = float("-inf"), asyncio.get_running_loop().time
         try:
             while True:
@@ -109,9 +110,19 @@ class Keeper:
         except LeaseLost:
             log.warning("lease lost", site=site)
         finally:
+            beat.cancel()
             await one.close()
             with contextlib.suppress(StoreUnavailable):
                 await self.journal.write(lambda c: site_leases.release(c, lease))
+
+    async def _beat(self, lease: SiteLease) -> None:
+        """Prolong a lease while a round takes long; one that is lost is found by the round, at its next write."""
+        now, seconds = self.journal.store.now, self.lease_seconds
+        with contextlib.suppress(LeaseLost):
+            while True:
+                await asyncio.sleep(seconds / 3)
+                with _lasting("prolonging the lease of " + lease.site):
+                    await self.journal.write(lambda c: site_leases.guard(c, lease, now(), seconds))
 
     async def _claim(self, site: str) -> SiteLease | None:
         now, seconds = self.journal.store.now, self.lease_seconds

@@ -148,6 +148,7 @@ KINDS: tuple[Kind, ...] = (
         "memory-limit", (sh("echo begins; tail /dev/zero; echo never", **_limited("100Mi")),),
         codes={"main": 137}, reasons={"main": "OOMKilled"}, logs={"main": "begins\n"},
     ),
+    Kind("small-limit", (sh("echo fits", **_limited("24Mi")),), logs={"main": "fits\n"}),
     Kind(
         "init-container", (sh("cat /repo/readme", volumeMounts=[mount("repo", "/repo")]),),
         init=(sh("echo cloned > /repo/readme; echo done", "clone", volumeMounts=[mount("repo", "/repo")]),),

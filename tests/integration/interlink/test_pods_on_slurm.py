@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,6 +103,5 @@ def test_a_plugin_that_is_killed_loses_no_pod_and_doubles_none(vk: Kubelet) -> N
 
 
 @pytest.mark.parametrize("count", [1, 10, 100])
-def test_many_pods_at_once(vk: Kubelet, count: int, record_property: Callable[[str, object], None]) -> None:
-    for name, value in check_many(vk, count).items():
-        record_property(name, value)
+def test_many_pods_at_once(vk: Kubelet, count: int) -> None:
+    print(count, check_many(vk, count))

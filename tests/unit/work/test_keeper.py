@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from isthmus.engine.owners import this_process
 from isthmus.store import site_leases
 from isthmus.store.blobs import Blobs
+from isthmus.store.models import site_leases as site_lease_rows
 from isthmus.work.job import JobState
 from isthmus.work.keeper import Keeper
 
@@ -30,9 +32,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @asynccontextmanager
-async def keeping(desk: Desk, owner: str = "me") -> AsyncIterator[Keeper]:
+async def keeping(desk: Desk, owner: str = "me", seconds: float = 10.0) -> AsyncIterator[Keeper]:
     sites: Any = desk.sites
-    keeper = Keeper(desk.journal, sites, Blobs(desk.folder / "blobs"), owner, 10.0)
+    keeper = Keeper(desk.journal, sites, Blobs(desk.folder / "blobs"), owner, seconds)
     task = asyncio.ensure_future(keeper.run())
     try:
         yield keeper
@@ -75,3 +77,23 @@ async def test_a_dead_process_on_this_host_is_taken_over_from_at_once(desk: Desk
     job = desk.add()
     async with keeping(desk):
         await until_ended(desk, job, "queued")
+
+
+async def test_a_lease_lasts_while_a_site_takes_its_time(desk: Desk) -> None:
+    desk.toy.stuck = asyncio.Event()
+    job = desk.add()
+    async with keeping(desk, seconds=0.03), asyncio.timeout(10):
+        while not desk.toy.looks:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        before = _expiries(desk)
+        desk.time += 5
+        while _expiries(desk) == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        assert desk.toy.looks == 1
+        desk.toy.stuck.set()
+        await until_ended(desk, job, "queued")
+
+
+def _expiries(desk: Desk) -> list[float]:
+    with desk.store.read() as c:
+        return [row.expiry for row in c.execute(select(site_lease_rows.c.expiry))]

@@ -36,6 +36,8 @@ class Toy:
     sent: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     send_errors: list[SiteError] = field(default_factory=list)
     looks: int = 0
+    stuck: asyncio.Event | None = None
+    """What every look waits for."""
     slow: asyncio.Event | None = None
     """What a submission with files waits for."""
 
@@ -59,6 +61,8 @@ class Toy:
     async def look_at_jobs(self, ids: Collection[str]) -> Mapping[str, Sequence[TaskStatus]]:
         self._answer()
         self.looks += 1
+        if self.stuck is not None:
+            await self.stuck.wait()
         return {id: tuple(self.held[id].values()) for id in ids if id in self.held}
 
     async def cancel_jobs(self, submissions: Mapping[str, Collection[int] | None], *, grace: float | None) -> None:

@@ -73,7 +73,7 @@ def spawn(
                 os.dup2(null, 0)
                 os.dup2(stdout, 1)
                 os.dup2(stderr, 2)
-                _restore_signals()
+                restore_signals()
                 os.umask(umask)
                 if group is not None:
                     os.setgroups([group])
@@ -202,7 +202,8 @@ def _stat(pid: int, field: int) -> int:
         return -1
 
 
-def _restore_signals() -> None:
+def restore_signals() -> None:
+    """Give what is to be executed the signals that programs expect."""
     for number in _UNBLOCKED:
         signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)

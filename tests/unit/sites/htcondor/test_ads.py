@@ -47,6 +47,12 @@ def test_how_a_job_stands(ad: dict[str, Any], state: str, reason: str, code: int
     assert task["site_id"] == "7.2"
 
 
+def test_a_job_that_was_removed_by_force_has_ended_though_its_node_never_said_so() -> None:
+    ad = {**BEGAN, "JobStatus": 3, "RemoteHost": "slot1@w", "RemoveReason": "via condor_rm -forcex (by user root)"}
+    task = read_ad(ad, left=True)
+    assert (task["state"], task["reason"], task["exit_code"]) == ("cancelled", "Cancelled", None)
+
+
 @pytest.mark.parametrize(
     ("code", "words", "state", "reason"),
     [

@@ -30,8 +30,8 @@ OURS = re.compile(r"isthmus: ([A-Za-z]+)(?:: (.*?))?(?: \(by user [^)]*\))?", re
 """The reason that we give when we remove a job, and what HTCondor adds to it."""
 
 
-def read_ad(ad: Mapping[str, Any]) -> Task:
-    """A job as the queue or its history shows it, in our words."""
+def read_ad(ad: Mapping[str, Any], left: bool = False) -> Task:
+    """A job as the queue shows it, or as its history does after it has ``left`` that, in our words."""
     status = ad.get("JobStatus")
     began = ad.get("JobCurrentStartExecutingDate") or ad.get("JobCurrentStartDate")
     task: Task = {
@@ -49,7 +49,7 @@ def read_ad(ad: Mapping[str, Any]) -> Task:
     }
     if status == HELD:
         return _read_hold(ad, task)
-    if status == COMPLETED or (status == REMOVED and not ad.get("RemoteHost")):
+    if status == COMPLETED or (status == REMOVED and (left or not ad.get("RemoteHost"))):
         return _read_end(ad, task, removed=status == REMOVED)
     if status == IDLE:
         task["words"] = str(ad.get("VacateReason") or ad.get("LastRejMatchReason") or "").strip()

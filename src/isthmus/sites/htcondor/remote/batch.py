@@ -151,7 +151,8 @@ class Batch:
             constraint = " || ".join(tasks_of(id, indices) for id, indices in tasks.items())
             for ad in ask("condor_history", "-json", "-attributes", ",".join(SEEN), "-limit", str(len(some)),
                           "-constraint", constraint):  # fmt: skip
-                answers[ad["IsthmusSubmission"]][ad["IsthmusTask"]] = read_ad(ad)
+                # The latest comes first: a schedd that was killed may have written down one end twice.
+                answers[ad["IsthmusSubmission"]].setdefault(ad["IsthmusTask"], read_ad(ad, left=True))
 
     def _not_made_yet(self, ended: Mapping[str, Mapping[int, Task]]) -> Set[Tuple[str, int]]:
         """Tasks of arrays with a limit whose jobs HTCondor has not made yet."""

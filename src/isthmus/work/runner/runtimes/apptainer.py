@@ -4,8 +4,8 @@ No value of a variable is in an argument. Apptainer gets an environment made for
 ``APPTAINERENV_`` and their names, and those whose names no shell takes as they are, since one of them under the prefix
 would make Apptainer drop all. ``--no-eval`` keeps it from reading values as shell text.
 
-A probe's command runs in another container of the same image, with the same mounts, ``/tmp`` included: only files
-outside of mounts are not shared.
+Commands of probes and hooks run in the container itself. Where its namespaces cannot be joined, they run in another
+one of the same image, with the same mounts, ``/tmp`` included: then only files outside of mounts are not shared.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 
+from .. import processes
 from ..outcomes import IMAGE, START_ERROR, CannotStart, Outcome
 from ..volumes import Volumes
 from .apptainer_image import Image, last_line
+from .joining import CannotJoin, is_inside, run_beside
 from .process import Invocation, LocalProgram
 
 TYPE_CHECKING = False
@@ -38,6 +41,8 @@ _DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVI
 _PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _STARTER = re.compile(r"/(apptainer|singularity)(/bin/starter(-suid)?)?$")
 _FATAL = 255
+_MAKING, _PATIENCE = 0.05, 10.0
+"""Seconds between looks whether a container has its program, and after which it is thought to be out of sight."""
 _EMPTY = ("/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd")
 """What is mounted there covers nothing."""
 
@@ -169,14 +174,48 @@ class ApptainerProgram(LocalProgram):
         self._ended(Outcome(128 + number, signal=number))
 
     def _counts(self, pid: int) -> bool:
-        """Only what is in the container: not Apptainer's own processes, which take some 50 MB, nor its mounts' ones."""
+        """Not Apptainer's own processes, which take some 50 MB, nor those that mount the image for it."""
+        return _is_program(pid)
+
+    def execute(
+        self, command: Sequence[str], timeout: float, done: Callable[[str | None], None], heard: bool = False
+    ) -> None:
+        patience = time.monotonic() + _PATIENCE
+
+        def attempt() -> None:
+            if not self._pid:
+                done("the container has ended")
+                return
+            beside = next((pid for pid in processes.descendants(self._pid) if _is_program(pid)), 0)
+            if beside or time.monotonic() > patience:
+                self._run_in(beside, command, timeout, done, heard)
+            else:  # Apptainer still makes it
+                self._loop.later(_MAKING, attempt)
+
+        attempt()
+
+    def _run_in(
+        self, beside: int, command: Sequence[str], timeout: float, done: Callable[[str | None], None], heard: bool
+    ) -> None:
         try:
-            if _STARTER.search(os.readlink("/proc/%d/exe" % pid)):
-                return False
-            inside, here = os.stat("/proc/%d/root" % pid), os.stat("/")
-        except OSError:  # it ends, or may not be looked at
-            return True
-        return (inside.st_dev, inside.st_ino) != (here.st_dev, here.st_ino)
+            if not beside:
+                raise CannotJoin("it is out of sight")
+            self._execute(lambda out: run_beside(beside, command, out, self._umask), timeout, done, heard)
+        except CannotJoin:
+            super().execute(command, timeout, done, heard)
+        except CannotStart as error:
+            done(str(error))
+
+
+def _is_program(pid: int) -> bool:
+    return is_inside(pid) is True and not _is_starter(pid)
+
+
+def _is_starter(pid: int) -> bool:
+    try:
+        return _STARTER.search(os.readlink("/proc/%d/exe" % pid)) is not None
+    except OSError:  # it ends, or may not be looked at
+        return False
 
 
 def _explain(outcome: Outcome, words: bytes) -> None:

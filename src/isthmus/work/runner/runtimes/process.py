@@ -104,14 +104,22 @@ class LocalProgram:
     def execute(
         self, command: Sequence[str], timeout: float, done: Callable[[str | None], None], heard: bool = False
     ) -> None:
+        try:
+            self._execute(lambda out: self._spawn(self._inside(command), out, out), timeout, done, heard)
+        except CannotStart as error:
+            done(str(error))
+
+    def _execute(
+        self, spawn: Callable[[int], int], timeout: float, done: Callable[[str | None], None], heard: bool
+    ) -> None:
+        """See to what ``spawn`` starts, whose output goes to the descriptor that it is given; raises what it raises."""
         out, out_end = _pipe() if heard else (-1, os.open(os.devnull, os.O_WRONLY))
         try:
-            pid = self._spawn(self._inside(command), out_end, out_end)
-        except CannotStart as error:
+            pid = spawn(out_end)
+        except CannotStart:
             if heard:
                 os.close(out)
-            done(str(error))
-            return
+            raise
         finally:
             os.close(out_end)
         if heard:
