@@ -42,7 +42,7 @@ def check_probes(vk: Kubelet) -> None:
         livenessProbe=once({"exec": {"command": ["test", "-e", "/tmp/up"]}}, periodSeconds=1),
     )  # fmt: skip
     port = sh(
-        "trap 'exit 0' TERM; sleep 1; while :; do nc -l -p 18932 -s 127.0.0.1 </dev/null >/dev/null; done", "port",
+        "trap 'exit 0' TERM; sleep 1; httpd -f -p 127.0.0.1:18932 & while :; do sleep 0.1; done", "port",
         readinessProbe=once({"tcpSocket": {"port": 18932}}, periodSeconds=1),
     )  # fmt: skip
     wide = {"resources": {"limits": {"cpu": "500m", "memory": "64Mi"}}}
