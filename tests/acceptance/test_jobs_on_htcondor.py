@@ -166,9 +166,9 @@ def test_forty_jobs_survive_a_schedd_that_dies_and_a_server_that_is_killed(pool:
     command = ("--memory", "64MiB", "--", "sh", "-c", "echo ran; sleep 1")
     with ThreadPoolExecutor(4) as threads:
         making = [threads.submit(pool.start, "--name", f"one-{number}", *command) for number in range(40)]
-        for number in range(5, 40, 5):
+        for number in range(5, 40, 10):
             making[number].result()
-            if number == 10:
+            if number == 15:
                 pool.root("systemctl kill --signal=KILL condor; systemctl stop condor")
             if number == 25:
                 pool.root("systemctl reset-failed condor; systemctl start condor")

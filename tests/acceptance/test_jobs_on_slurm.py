@@ -167,9 +167,9 @@ def test_forty_jobs_survive_a_controller_that_goes_and_a_server_that_is_killed(h
     command = ("--memory", "64MiB", "--", "sh", "-c", 'echo "${ISTHMUS_SUBMISSION%-*}" >>~/ran; sleep 1')
     with ThreadPoolExecutor(4) as pool:
         making = [pool.submit(hpc.start, "--name", f"one-{number}", *command) for number in range(40)]
-        for number in range(5, 40, 5):
+        for number in range(5, 40, 10):
             making[number].result()
-            if number == 10:
+            if number == 15:
                 hpc.root("systemctl stop slurmctld")
             if number == 25:
                 hpc.root("systemctl start slurmctld")

@@ -198,10 +198,11 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "start-hook",
-        (sh("until test -e /tmp/marker; do sleep 0.1; done; cat /tmp/marker; sleep 0.5; echo over",
+        (sh("until test -e /marker; do sleep 0.1; done; sleep 0.5; cat /marker; echo over",
             lifecycle={"postStart": {"exec": {"command": [
-                "sh", "-c", "echo hooked > /tmp/marker; echo the hook has run; echo $OWN", "x"]}}},
+                "sh", "-c", "echo the hook runs; echo $OWN; echo hooked > /marker", "x"]}}},
             env=env(OWN="with the variables of its container")),),
+        logs={"main": "the hook runs\nwith the variables of its container\nhooked\nover\n"},
     ),
     Kind("failing-start-hook", (sh("sleep 60", lifecycle={"postStart": {"exec": {"command": ["false"]}}}),),
          spec={"terminationGracePeriodSeconds": 2}, codes={"main": 143}, reasons={"main": "Unhealthy"}),

@@ -131,7 +131,7 @@ def test_an_archive_is_made_an_image_once_for_all_tasks(node: Node):
 
 
 def test_variables_are_the_given_ones_alone_and_in_no_argument(node: Node):
-    value = "x'\"\n$(id) `id` \\ ${HOME}"
+    value = "x'\"\r\n$(id) `id` \\ ${HOME}"
     env = {"A": value, "with.dots-and": "dashes $(id)", "PATH": "/bin:/x"}
     given: dict[str, Any] = {"env": env, "secrets": {"TOKEN": "s3cret-in-no-argument"}}
     waits = sh("touch begun; until test -e go; do sleep 0.05; done", "waits", **given)
@@ -227,6 +227,23 @@ def test_probes_see_what_the_container_has_in_its_tmp_and_stopping_is_heard_once
     assert (task.status["state"], task.container()["exit_code"]) == ("cancelled", 137)
     assert task.log(stream="stdout") == "asked\n"
     assert "healthy" not in node.shell("ps -eo args")
+
+
+def test_probes_and_hooks_run_in_the_container_itself(node: Node):
+    script = "echo $$ > /its-own; until test -e /seen; do sleep 0.1; done; echo over"
+    hook = Check(command=("sh", "-c", "until test -e /its-own; do sleep 0.1; done; echo hooked $A; test -d /proc/$(cat /its-own)"))  # fmt: skip  # noqa: E501
+    ready = Probe(Check(command=("sh", "-c", "test -e /its-own && touch /seen && echo unheard")), period=0.3, timeout=5)
+    task = node.task(sh(script, readiness=ready, post_start=hook, secrets={"A": "with its variables"}))
+
+    assert node.run(task) == 0, task.status
+    assert task.log(stream="stdout") == "hooked with its variables\nover\n"
+
+
+def test_a_small_limit_binds_the_program_and_not_the_runtime(node: Node):
+    task = node.task(sh("sleep 1.5; echo fits", memory=16 * 1024**2))
+
+    assert node.run(task) == 0, task.status
+    assert task.log() == "fits\n"
 
 
 def test_nothing_survives_a_supervisor_that_is_killed(node: Node):

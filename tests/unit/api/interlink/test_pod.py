@@ -8,7 +8,9 @@ import pytest
 
 from isthmus.api.dialects.interlink.pod import translate
 from isthmus.api.dialects.interlink.policy import Policy
+from isthmus.api.dialects.interlink.served import job_name
 from isthmus.errors import Unsupported
+from isthmus.job_checks import NAME
 from isthmus.work.job import Check, Container, File, JobSpec, Launch, Mount, Probe, Resources, Restart, Volume
 
 from .pods import UID, config_map, container, pod, retrieved, secret
@@ -523,3 +525,17 @@ def test_hostile_uids_are_refused(uid: str) -> None:
 @pytest.mark.parametrize("name", ["", "../x", "$(id)", "a'b", "A", "a\nb"])
 def test_hostile_names_are_refused(name: str) -> None:
     assert "metadata.name" in refusal(pod(name=name))
+
+
+@pytest.mark.parametrize(
+    ("pod_name", "name"),
+    [
+        ("t/p1", "t.p1"),
+        ("t/a.b-c", "t.a.b-c"),
+        ("t/" + "x" * 62 + ".y", "t." + "x" * 61),
+        ("t/" + "a" * 60 + "-b", "t." + "a" * 60),
+    ],
+)
+def test_a_pods_name_becomes_one_that_a_job_can_have(pod_name: str, name: str) -> None:
+    assert job_name(pod_name) == name
+    assert NAME.fullmatch(name)

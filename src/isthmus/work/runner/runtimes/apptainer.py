@@ -19,7 +19,7 @@ from .. import processes
 from ..outcomes import IMAGE, START_ERROR, CannotStart, Outcome
 from ..volumes import Volumes
 from .apptainer_image import Image, last_line
-from .joining import CannotJoin, is_inside, run_beside
+from .joining import CannotJoin, is_inside, run_beside, variables_of
 from .process import Invocation, LocalProgram
 
 TYPE_CHECKING = False
@@ -186,7 +186,9 @@ class ApptainerProgram(LocalProgram):
             if not self._pid:
                 done("the container has ended")
                 return
-            beside = next((pid for pid in processes.descendants(self._pid) if _is_program(pid)), 0)
+            beside = next(
+                (pid for pid in processes.descendants(self._pid) if _is_program(pid) and variables_of(pid)), 0
+            )
             if beside or time.monotonic() > patience:
                 self._run_in(beside, command, timeout, done, heard)
             else:  # Apptainer still makes it

@@ -38,18 +38,26 @@ def is_inside(pid: int) -> bool | None:
     return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
 
 
+def variables_of(pid: int) -> dict[bytes, bytes]:
+    """The variables that a process began with; none while it is just being executed, or when it is gone."""
+    try:
+        with open("/proc/%d/environ" % pid, "rb") as file:
+            pairs = [line.partition(b"=") for line in file.read().split(b"\0")]
+    except OSError:
+        return {}
+    return {name: value for name, equals, value in pairs if equals}
+
+
 def run_beside(pid: int, argv: Sequence[str], out: int, umask: int) -> int:
     """Start a program where the process ``pid`` is, with its variables; the id of a process that ends as it does.
 
     Raises :class:`CannotJoin`, and :class:`CannotStart` if the program could not be executed there.
     """
-    arguments = [os.fsencode(a) for a in argv]
+    arguments, env = [os.fsencode(a) for a in argv], variables_of(pid)
     told, tell = os.pipe()
     null = os.open(os.devnull, os.O_RDONLY)
     with contextlib.ExitStack() as opened:
         try:
-            with open("/proc/%d/environ" % pid, "rb") as file:
-                pairs = [line.partition(b"=") for line in file.read().split(b"\0") if b"=" in line]
             root, folder, *spaces = [
                 _open(opened, "/proc/%d/%s" % (pid, name)) for name in ("root", "cwd", *_other_namespaces(pid))
             ]
@@ -76,7 +84,7 @@ def run_beside(pid: int, argv: Sequence[str], out: int, umask: int) -> int:
                 processes.die_with_parent(signal.SIGKILL)
                 processes.restore_signals()
                 os.umask(umask)
-                _execute(arguments, {name: value for name, _, value in pairs})
+                _execute(arguments, env)
             except OSError as error:
                 with contextlib.suppress(OSError):
                     os.write(tell, step + str(error.strerror).encode())
