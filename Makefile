@@ -1,5 +1,5 @@
 # Everything a person or CI runs. Each target sets up what it needs and is quick the second time.
-.PHONY: install demo test test-unit check bench clean
+.PHONY: install demo test test-unit test-clusters check bench clean
 SHELL := /bin/bash
 PY := .venv/bin/python
 
@@ -17,7 +17,11 @@ demo: engine  ## a Slurm cluster from a TOSCA template on this machine, and a pa
 test: engine  ## every test that needs no engine which takes minutes to build
 	@scripts/test-tools
 	@$(PY) -m pytest -n 2 tests/unit
-	@$(PY) -m pytest --ignore=tests/unit
+	@$(PY) -m pytest -m "not cluster" --ignore=tests/unit
+
+test-clusters: engine  ## the drivers of batch systems and pods of all kinds, on real Slurm and HTCondor: half an hour
+	@scripts/test-tools
+	@$(PY) -m pytest -m cluster tests
 
 test-unit: install  ## tests of the pure parts, without network or engines
 	@$(PY) -m pytest -n 2 tests/unit

@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Cli
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
 HELLO = """
 #include <mpi.h>

@@ -14,7 +14,7 @@ import pytest
 from .batch import MORE_THAN_100_MIB, Cluster, deployed, eventually, kill_server
 from .conftest import Cli
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 WORKERS = {"worker-0", "worker-1"}
 NEVER = ("--cpus", "64")
 """More than a worker has, so that the job waits."""

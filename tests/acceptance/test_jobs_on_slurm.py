@@ -14,7 +14,7 @@ import pytest
 from .batch import HELLO_MPI, MORE_THAN_100_MIB, Cluster, deployed, eventually, kill_server
 from .conftest import Cli
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 WORKERS = {"worker-0", "worker-1", "worker-2"}
 INPUTS = ("workers=3", "worker_cpus=2", 'packages=["openmpi-bin", "libopenmpi-dev", "gcc"]')
 

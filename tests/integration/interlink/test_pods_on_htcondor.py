@@ -22,7 +22,7 @@ from .pod_lives import (
     check_same_uid,
 )
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 IMAGES = "/opt/images"
 WORKERS = 2
 INPUTS = (f"workers={WORKERS}", "worker_cpus=2", "worker_memory=2 GiB")

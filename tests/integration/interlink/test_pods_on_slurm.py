@@ -25,7 +25,7 @@ from .pod_lives import (
     check_same_uid,
 )
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 IMAGES = "/home/slurmuser/images"
 INPUTS = ("workers=2", "worker_cpus=2", "worker_memory=2 GiB", "shared_home=2 GiB")
 _BUILD = f"mkdir -p {IMAGES} && for n in *.tar; do apptainer build --force {IMAGES}/${{n%.tar}} docker-archive:$n; done"

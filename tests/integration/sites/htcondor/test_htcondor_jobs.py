@@ -15,7 +15,7 @@ from isthmus.work.job import Container, Input, JobSpec, JobState, Launch, Output
 
 from .conftest import Site, new_id, shell
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 MIB = 1024 * 1024
 
 

@@ -12,7 +12,7 @@ from isthmus.work.job import JobSpec, JobState, Launch, Resources
 
 from .conftest import Site, new_id, shell
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
 SMALL = Resources(memory=64 * 2**20)
 

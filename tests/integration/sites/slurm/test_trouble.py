@@ -17,7 +17,7 @@ from isthmus.work.job import JobSpec, JobState, Resources
 
 from .conftest import Cluster, Site, new_id, shell
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
 SMALL = Resources(memory=64 * 2**20)
 
