@@ -182,8 +182,9 @@ async def test_a_running_job_is_cancelled_and_may_say_goodbye(desk: Desk) -> Non
 
 async def test_a_log_is_read_in_parts_and_followed_to_its_end(desk: Desk) -> None:
     id = await desk.hand_over(shell("for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done"))
-    assert await desk.log(id, follow=True) == b"".join(b"line %d\n" % i for i in range(1, 6))
-    await desk.until(id)
+    following = asyncio.ensure_future(desk.log(id, follow=True))
+    await desk.until(id)  # a follower hears of the end by a look, whoever looks
+    assert await asyncio.wait_for(following, PATIENCE) == b"".join(b"line %d\n" % i for i in range(1, 6))
     assert await desk.log(id, tail=2) == b"line 4\nline 5\n"
     assert await desk.log(id, limit=6) == b"line 1"
     stamped = await desk.log(id, tail=1, timestamps=True)

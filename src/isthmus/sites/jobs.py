@@ -111,7 +111,10 @@ class Jobs(Protocol):
         """
 
     def read_log(self, id: str, index: int, container: str, options: LogOptions) -> AsyncIterator[bytes]:
-        """A container's output; empty when there is none (yet). Chunks end anywhere."""
+        """A container's output; empty when there is none (yet). Chunks end anywhere.
+
+        A log that is followed ends once somebody has looked at the job after its end.
+        """
 
     async def list_files(self, id: str) -> Sequence[SandboxFile]:
         """What the submission's outputs name, as it is in its sandbox now."""
