@@ -216,7 +216,7 @@ async def test_files_travel_by_content_and_come_back(desk: Desk, tmp_path: Path)
     "spec",
     [shell("true", options={"no-such-option": "1"}), JobSpec((Container("main", image="x", command=("true",)),),
                                                              resources=Resources(gpus=99))],
-    ids=["option", "gpus"],
+    ids=["option", "image and gpus"],
 )  # fmt: skip
 async def test_what_is_not_honoured_is_refused_and_leaves_nothing(desk: Desk, spec: JobSpec) -> None:
     submission = desk.submission(spec)

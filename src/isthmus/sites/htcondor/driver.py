@@ -44,6 +44,8 @@ class HTCondorDriver(BatchDriver):
     def check(self, spec: JobSpec) -> None:
         """Raise :class:`Unsupported` for what a pool is not asked for here."""
         refuse_unknown(spec, OPTIONS)
+        if self.options.runtime == "none" and any(c.image is not None for c in (*spec.init, *spec.containers)):
+            raise Unsupported("image: nothing runs containers on this pool")
         asked, each = spec.resources, spec.launch is Launch.EACH and spec.resources.tasks > 1
         if asked.nodes > 1 and not (each and asked.nodes == asked.tasks):
             raise Unsupported(
