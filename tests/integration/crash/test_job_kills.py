@@ -1,13 +1,14 @@
-"""kill -9 of the server, its agent and the queue while jobs run on this machine: each runs once, none is lost."""
+"""kill -9 of the server, its agent, the queue and its workers while jobs run on this machine: none lost or doubled."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,18 +33,32 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_each_job_runs_once_whatever_is_killed(server: Server, tmp_path: Path) -> None:
-    ran, chance = tmp_path / "ran", random.Random(5)
-    command = ["sh", "-c", f'echo "${{ISTHMUS_SUBMISSION%-*}}" >> {ran}; sleep 0.05']
+    made, ran = _run_among_kills(server, tmp_path, [_kill_server, _kill_agent, _kill_queue])
+    assert Counter(ran) == Counter(f"{id}-1" for id in made)
+
+
+def test_a_job_whose_worker_is_killed_is_handed_over_anew(server: Server, tmp_path: Path) -> None:
+    """Nobody can know how far it got, so it runs again; but never twice for one submission."""
+    made, ran = _run_among_kills(server, tmp_path, [_kill_queue, _kill_workers, _kill_queue_and_workers])
+    assert {submission.partition("-")[0] for submission in ran} == set(made)
+    assert set(Counter(ran).values()) == {1}
+
+
+def _run_among_kills(
+    server: Server, tmp_path: Path, kills: list[Callable[[Server], None]]
+) -> tuple[list[str], list[str]]:
+    """Make jobs and kill, anywhere in what is going on; the jobs made, all well ended, and the submissions that ran."""
+    file, chance = tmp_path / "ran", random.Random(5)
+    command = ["sh", "-c", f'echo "$ISTHMUS_SUBMISSION" >> {file}; sleep 0.05']
     made: list[str] = []
     for number in range(JOBS):
         made.append(_create(server, number, command))
         if number % 6 == 5:
-            time.sleep(chance.uniform(0, 0.3))  # anywhere in what is going on
-            [_kill_server, _kill_agent, _kill_queue][chance.randrange(3)](server)
+            time.sleep(chance.uniform(0, 0.3))
+            chance.choice(kills)(server)
     states = eventually(lambda: _ended(server), seconds=180)
     assert Counter(states.values()) == {"succeeded": JOBS}
-    counted = Counter(ran.read_text().split())
-    assert counted == Counter(made)
+    return made, file.read_text().split()
 
 
 def _create(server: Server, number: int, command: list[str]) -> str:
@@ -70,15 +85,34 @@ def _kill_server(server: Server) -> None:
 
 def _kill_agent(server: Server) -> None:
     """The agent, which is a child of the server."""
-    for pid in _processes("pyz\0serve", server.home):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    _kill(_processes("pyz\0serve", server.home))
 
 
 def _kill_queue(server: Server) -> None:
-    for pid in _processes("keep_queue", server.home):
+    """The queue process alone: its workers, which are forks of it, finish what they are at."""
+    _kill(_queue(server))
+
+
+def _kill_workers(server: Server) -> None:
+    _kill([pid for pid in _processes("keep_queue", server.home) if pid not in _queue(server)])
+
+
+def _kill_queue_and_workers(server: Server) -> None:
+    _kill(_processes("keep_queue", server.home))
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _queue(server: Server) -> list[int]:
+    """The queue process, if one is at work."""
+    with suppress(OSError, ValueError):
+        pid = json.loads((server.home / "jobs" / "queue" / "pid").read_text())["pid"]
+        return [pid] if pid in _processes("keep_queue", server.home) else []
+    return []
 
 
 def _processes(word: str, home: Path) -> list[int]:
