@@ -90,7 +90,6 @@ class Keeper:
             return
         one = Round(site, lease, self.lease_seconds, self.journal, self.sites, self._blob, event.set)
         beat = asyncio.ensure_future(self._beat(lease))
-        looked, clock = float("-inf"), asyncio.get_running_loop().time
         try:
             while True:
                 event.clear()
@@ -99,12 +98,7 @@ class Keeper:
                     rows = await self.journal.read(lambda c: jobs.due(c, site, now(), AT_ONCE))
                     if not rows:
                         return
-                    begun = clock()
-                    look = begun >= looked + one.look_seconds  # woken for what is new, it asks of the rest no sooner
-                    looked = begun if look else looked
-                    pause = await one(rows, look)
-                    if 0 < pause <= one.look_seconds or not look:
-                        pause = min(pause, max(looked + one.look_seconds - clock(), one.look_seconds / 4))
+                    pause = await one(rows)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(event.wait(), min(pause, LONGEST_PAUSE))
         except LeaseLost:

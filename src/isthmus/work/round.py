@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -17,14 +18,14 @@ from isthmus.store import jobs, site_leases
 from isthmus.store.jobs import Job, SubmissionRow, Task
 from isthmus.store.site_leases import SiteLease
 from isthmus.work import sealing, staging
-from isthmus.work.background import Background
+from isthmus.work.background import Background, beside
 from isthmus.work.batch_sites import BatchSites
 from isthmus.work.board import Board
 from isthmus.work.job import JobSpec, JobState, Reason, TaskStatus
 from isthmus.work.verdict import has_ended
 
 log = structlog.get_logger(__name__)
-HANDED_AT_ONCE = 32
+HANDED_AT_ONCE = 16
 """Submissions in one call, so that a lease is prolonged and people see them queued in between."""
 HAND_SECONDS = 0.5
 """For which a round hands over before it looks, so that ends are seen soon while many more are handed over."""
@@ -60,6 +61,8 @@ class Round:
         """Since when the site has not answered."""
         self._more = False
         """Whether the last round left something that could be handed over."""
+        self._looked = float("-inf")
+        """When the site was asked last how its jobs stand, by the monotonic clock."""
         self._seen: dict[str, Sequence[TaskStatus]] = {}
         """What the site told when it was last written down: what it tells again changes nothing."""
         self._told = self._seen
@@ -70,10 +73,10 @@ class Round:
         """Stop what is under way; whoever keeps the site next does it anew."""
         await self._background.close()
 
-    async def __call__(self, rows: Sequence[Job], look: bool = True) -> float:
+    async def __call__(self, rows: Sequence[Job]) -> float:
         """Do what is to be done for these jobs; answers how many seconds to wait for the next round.
 
-        Without ``look`` the site is not asked how jobs stand: it was a moment ago.
+        The site is not asked how jobs stand when it was a moment ago.
 
         Raises :class:`~isthmus.store.LeaseLost` when somebody else keeps this site now.
         """
@@ -83,10 +86,7 @@ class Round:
             driver, lent = await self.sites.get(self.site)
             await self._cancel(board, lent)
             await self._admit(board)
-            await self._hand_over(board, lent)
-            if look:
-                await self._look(board, lent)
-            await self._send(board, lent)
+            await self._hand_over_and_look(board, lent)
             await self._clear(board, lent)
         except Temporary as error:
             return await self._wait_out(board, error)
@@ -96,7 +96,12 @@ class Round:
         await self._settle(board)
         self._seen = self._told
         self.look_seconds = getattr(driver, "look_seconds", LOOK_SECONDS)
-        return 0.0 if self._more else board.pause(self.journal.store.now(), self.look_seconds)
+        if self._more:
+            return 0.0
+        pause = board.pause(self.journal.store.now(), self.look_seconds)
+        if pause <= self.look_seconds:
+            pause = min(pause, max(self._until_look(), self.look_seconds / 4))
+        return pause
 
     # -- reading and writing ----------------------------------------------------------------
 
@@ -174,6 +179,24 @@ class Round:
             await self._write(board, partial(jobs.add_submissions, rows=made))
             board.add(made)
 
+    async def _hand_over_and_look(self, board: Board, lent: Jobs) -> None:
+        """Hand over, and look once that is done, or while it goes on if a look is due by then."""
+        looked = False
+        async with beside(self._hand_over(board, lent)) as handing:
+            if _asked_after(board):
+                await asyncio.wait([handing], timeout=max(0.0, self._until_look()))
+                if not handing.done():  # an end shall not wait for all others to be handed over
+                    looked = await self._look(board, lent)
+                    self._send(board, lent)
+                    await self._settle(board)
+        if not looked and self._until_look() <= 0:
+            await self._look(board, lent)
+        self._send(board, lent)
+
+    def _until_look(self) -> float:
+        """Seconds until the site may be asked again."""
+        return self._looked + self.look_seconds - time.monotonic()
+
     async def _hand_over(self, board: Board, lent: Jobs) -> None:
         """Hand over what the site has not taken yet."""
         now = self.journal.store.now()
@@ -241,11 +264,12 @@ class Round:
         for task in board.current(row):
             board.say(task, str(error), Reason.QUOTA if isinstance(error, QuotaExceeded) else "")
 
-    async def _look(self, board: Board, lent: Jobs) -> None:
-        """Ask how everything that has not ended stands, at once."""
-        rows = [row for row in board.open_submissions() if row.handed or row.cancelled is not None]
+    async def _look(self, board: Board, lent: Jobs) -> bool:
+        """Ask how everything that has not ended stands, at once; whether there was anything to ask."""
+        rows = _asked_after(board)
         if not rows:
-            return
+            return False
+        self._looked = time.monotonic()
         seen = await lent.look_at_jobs([row.id for row in rows])
         now = self.journal.store.now()
         for row in rows:
@@ -253,8 +277,9 @@ class Round:
             if told is None or self._seen.get(row.id) != told:
                 board.see(row, told, now)
         self._told = {**seen}
+        return True
 
-    async def _send(self, board: Board, lent: Jobs) -> None:
+    def _send(self, board: Board, lent: Jobs) -> None:
         """Have the outputs of jobs that have succeeded sent where they go; until then they are not over."""
         now = self.journal.store.now()
         for job in [job for job in board.jobs.values() if job.sends and not has_ended(job.state)]:
@@ -328,6 +353,11 @@ class Round:
         await self._write(board, partial(jobs.put_jobs, changes=changes), partial(jobs.forget, ids=changes))
         self.journal.pulse.beat(*changes)
         return 0.0
+
+
+def _asked_after(board: Board) -> list[SubmissionRow]:
+    """The submissions of which a site may know something new."""
+    return [row for row in board.open_submissions() if row.handed or row.cancelled is not None]
 
 
 async def _submit_one(lent: Jobs, one: Submission) -> SiteError | None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from isthmus.sites.errors import Permanent, QuotaExceeded, SiteError, Temporary, Unreachable
+from isthmus.sites.jobs import Submission
 from isthmus.store import LeaseLost, jobs, site_leases
 from isthmus.work.job import Input, JobState, Output
 
 from .toy import Desk
+
+
+class Killed(BaseException):
+    """The process ends here, as far as a round can tell."""
 
 
 @pytest.fixture
@@ -50,10 +55,32 @@ async def test_a_round_ends_though_more_is_to_be_handed_over(desk: Desk, monkeyp
     monkeypatch.setattr("isthmus.work.round.HAND_SECONDS", 0)
     for number in range(1, 5):
         desk.add(number)
+    desk.toy.look_seconds = 60.0
     assert await desk.keep() == 0, "the rest is to be handed over at once"
     assert (len(desk.toy.handed), desk.toy.looks) == (2, 1)
-    assert await desk.keep(look=False) > 0
-    assert (len(desk.toy.handed), desk.toy.looks) == (4, 1)
+    assert await desk.keep() > 0
+    assert (len(desk.toy.handed), desk.toy.looks) == (4, 1), "the site was asked a moment ago"
+
+
+async def test_an_end_is_seen_while_others_are_handed_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = desk.add(1)
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1000.0)
+    desk.add(2)
+    submit, seen = desk.toy.submit_jobs, []
+
+    async def slowly(submissions: Sequence[Submission]) -> Sequence[SiteError | None]:
+        for _ in range(1000):
+            if desk.job(job).state == "succeeded":
+                seen.append(job)
+                break
+            await asyncio.sleep(0.01)
+        return await submit(submissions)
+
+    monkeypatch.setattr(desk.toy, "submit_jobs", slowly)
+    await desk.keep()
+    assert seen == [job]
+    assert len(desk.toy.handed) == 2
 
 
 async def test_a_job_that_is_deleted_while_its_end_is_seen_is_cleared_away_at_once(desk: Desk) -> None:
@@ -70,11 +97,11 @@ async def test_a_crash_after_the_site_took_it_doubles_nothing(desk: Desk, monkey
     job = desk.add()
 
     def crash(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        raise Killed
 
     with monkeypatch.context() as m:
         m.setattr(jobs, "mark_handed", crash)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             await desk.keep()
     desk.begin()
     await desk.keep()

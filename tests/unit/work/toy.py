@@ -24,7 +24,7 @@ class Toy:
 
     name: str = "toy"
     kind: str = "toy"
-    look_seconds: float = 1.0
+    look_seconds: float = 0.0
     held: dict[str, dict[int, TaskStatus]] = field(default_factory=dict)
     refusals: list[SiteError] = field(default_factory=list)
     """Answers to the next submissions; when there are none left, all are taken."""
@@ -161,13 +161,13 @@ class Desk:
             jobs.add(c, row, [Task(row.id, i, due=self.time) for i in spec.indices])
         return row.id
 
-    async def keep(self, *, look: bool = True) -> float:
+    async def keep(self) -> float:
         """One round; ``meanwhile`` is called once, when it has read what it works on."""
         with self.store.read() as c:
             due = jobs.due(c, "toy", self.time, 1000)
         self.meanwhile()
         self.meanwhile = _nothing
-        return await self.round(due, look)
+        return await self.round(due)
 
     def forget(self, id: str) -> None:
         """As a user deletes a job."""
