@@ -162,7 +162,8 @@ def plugin(place: Cluster) -> Iterator[tuple[Path, int]]:
     with tempfile.TemporaryDirectory() as folder:
         path, said = Path(folder) / "plugin.sock", Path(folder) / "log"
         with said.open("wb") as log:
-            command: list[str | Path] = [ISTHMUS, "interlink", "plugin", "--site", NAME, "--socket", path]
+            words = ["--site", NAME, "--image-path", IMAGE]
+            command: list[str | Path] = [ISTHMUS, "interlink", "plugin", *words, "--socket", path]
             process = subprocess.Popen(command, env=place.server.environment, stdout=log, stderr=log)
         try:
             while not path.exists():

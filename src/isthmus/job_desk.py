@@ -8,6 +8,7 @@ from typing import Any
 from isthmus.engine.job_nodes import JobEnd, JobOrder
 from isthmus.errors import Busy, IsthmusError, NotFound
 from isthmus.identity import Principal
+from isthmus.job_checks import MOST_TASKS
 from isthmus.job_service import JobRequest, JobService
 from isthmus.job_views import JobView
 from isthmus.sites.errors import Permanent, Temporary
@@ -77,7 +78,8 @@ def job_of(properties: Mapping[str, Any], secrets: frozenset[str]) -> JobSpec:
     )  # fmt: skip
     return JobSpec(
         (container,), resources=resources, launch=Launch.EACH if p["each"] else Launch.ONCE,
-        array=tuple(range(int(array[0]), int(array[1]) + 1)) if array else None,
+        # What is longer is refused like any other array, but not before it would fill the memory.
+        array=tuple(range(int(array[0]), int(array[1]) + 1)[: MOST_TASKS + 1]) if array else None,
         options={str(name): _text(value) for name, value in (p.get("options") or {}).items()},
     )  # fmt: skip
 

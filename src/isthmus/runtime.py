@@ -27,6 +27,7 @@ from isthmus.store import Store
 from isthmus.store.blobs import Blobs
 from isthmus.work.batch_sites import BatchSites
 from isthmus.work.keeper import Keeper
+from isthmus.work.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,12 @@ class Runtime:
     service: Service
     worker: Worker
     keeper: Keeper
+    sweep: Sweep
     store: Store
 
     async def work(self) -> None:
-        """Make things real until cancelled: deployments by the worker, jobs by the keeper."""
-        await asyncio.gather(self.worker.run(), self.keeper.run())
+        """Until cancelled make things real, deployments by the worker and jobs by the keeper, and sweep up."""
+        await asyncio.gather(self.worker.run(), self.keeper.run(), self.sweep.run())
 
 
 @asynccontextmanager
@@ -61,7 +63,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         journal, sites, reconcile, deployments_at_once=settings.deployments_at_once,
         lease_seconds=settings.lease, tick_seconds=settings.tick,
     )  # fmt: skip
-    runtime = Runtime(Service(store, sites, library, shelf, pulse, worker.wake, jobs), worker, keeper, store)
+    service = Service(store, sites, library, shelf, pulse, worker.wake, jobs)
+    runtime = Runtime(service, worker, keeper, Sweep(journal, blobs), store)
     task = asyncio.ensure_future(runtime.work()) if settings.worker else None
     try:
         yield runtime

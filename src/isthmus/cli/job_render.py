@@ -73,7 +73,9 @@ def headline(view: Json) -> str:
 
 def _why(view: Json) -> str:
     details = view.get("details") or ()
-    words = next((t["words"] for t in details if t["words"] and t["state"] == view["state"]), "")
+    reason = view["reason"]
+    told = [t["words"] for t in details if t["words"] and (t["state"] == view["state"] or reason == t["reason"] != "")]
+    words = told[0] if told else ""
     words = "" if words == view["reason"] else words
     if not view["reason"]:
         return f": {words}" if words and view["state"] not in ("running", "succeeded") else ""

@@ -44,8 +44,7 @@ def find(client: Client, name: str, *, whole: bool = False) -> Found:
         try:
             return _one(client, JOB, name, whole)
         except Failure as failure:
-            # A deployment's own words: they are what people ask for most.
-            raise (missing if failure.code == NOT_FOUND else failure) from None
+            raise (_neither(name, missing) if failure.code == NOT_FOUND else failure) from None
     try:
         job = _one(client, JOB, name, whole)
     except Failure as failure:
@@ -57,6 +56,14 @@ def find(client: Client, name: str, *, whole: bool = False) -> Found:
     raise Failure(
         f"{name} is a deployment and a job.", code=CONFLICT, hint=f"Say deployment:{name} or job:{name}."
     )  # fmt: skip
+
+
+def _neither(name: str, missing: Failure) -> Failure:
+    return Failure.of_problem({
+        **(missing.problem or {"status": 404, "title": missing.summary}),
+        "detail": f"you have neither a deployment nor a job {name!r}",
+        "hint": "`isthmus list` shows deployments, `isthmus jobs` shows jobs.",
+    })  # fmt: skip
 
 
 def job_ref(name: str) -> str:

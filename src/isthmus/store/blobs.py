@@ -67,12 +67,22 @@ class Blobs:
 
     def purge(self, now: float, unused: float = MONTH) -> int:
         """Remove blobs that nobody used for ``unused`` seconds; answers how many."""
-        gone = 0
-        for file in self.folder.glob("*/*/*"):
-            try:
-                if file.stat().st_mtime < now - unused:
-                    file.unlink()
-                    gone += 1
-            except FileNotFoundError:
-                continue
-        return gone
+        return sum(self._remove(file, now - unused) for file in self.folder.glob("*/*/*"))
+
+    def _remove(self, file: Path, before: float) -> bool:
+        """Remove a file last used before a time: set aside first, since somebody may begin to use it just now.
+
+        Whoever asks for it meanwhile hears that it is missing, and hands it over again.
+        """
+        aside = file if file.name.startswith(".") else file.with_name(f".{file.name}.gone")
+        try:
+            if file.stat().st_mtime >= before:
+                return False
+            file.rename(aside)
+            if aside.stat().st_mtime >= before:
+                aside.rename(file)
+                return False
+            aside.unlink()
+        except FileNotFoundError:
+            return False
+        return True

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, bindparam, case, delete, func, insert, litera
 from isthmus.store.models import jobs, submissions, tasks
 
 j, t, s = jobs.c, tasks.c, submissions.c
+FORGET = -1.0
+"""What ``keep`` says of a job that nobody sees any more: it is forgotten once nothing of it is left on its site."""
 MANY = 500
 """Parameters in one statement, well below what any database takes."""
 
@@ -103,10 +105,19 @@ def get(c: Connection, id_: str) -> Job | None:
     return Job(*row) if row else None
 
 
-def find(c: Connection, vo: str, owner: str | None, ref: str) -> Job | None:
-    """The job with an id, else the youngest of a name, among those of ``owner`` (None: of anybody)."""
-    where = [j.vo == vo, or_(j.id == ref, j.name == ref), *([j.owner == owner] if owner is not None else [])]
-    row = c.execute(select(*_JOB).where(*where).order_by(j.id != ref, j.created.desc()).limit(1)).one_or_none()
+def find(c: Connection, vo: str, owner: str | None, ref: str, mine: str) -> Job | None:
+    """The job with an id, else the youngest of a name, among those of ``owner`` (None: of anybody).
+
+    Where several people have one of that name it is that of ``mine``.
+    """
+    where = [
+        j.vo == vo,
+        j.keep >= 0,
+        or_(j.id == ref, j.name == ref),
+        *([j.owner == owner] if owner is not None else []),
+    ]
+    order = (j.id != ref, j.owner != mine, j.created.desc())
+    row = c.execute(select(*_JOB).where(*where).order_by(*order).limit(1)).one_or_none()
     return Job(*row) if row else None
 
 
@@ -133,7 +144,7 @@ def page(
     state: str | None, site: str | None,
 ) -> Sequence[Any]:  # fmt: skip
     """A page of jobs without their specs, the youngest first."""
-    where = [j.vo == vo, *([j.owner == owner] if owner is not None else [])]
+    where = [j.vo == vo, j.keep >= 0, *([j.owner == owner] if owner is not None else [])]
     where += [j.state == state] if state else []
     where += [j.site == site] if site else []
     if after is not None:
@@ -158,6 +169,11 @@ def tasks_of(c: Connection, ids: Collection[str]) -> dict[str, list[Task]]:
         for row in c.execute(select(*_TASK).where(t.job.in_(part)).order_by(t.job, t.index)):
             found[row.job].append(Task(*row))
     return found
+
+
+def task_state(c: Connection, job: str, index: int) -> str | None:
+    """Where one task stands; None when there is none."""
+    return c.scalar(select(t.state).where(t.job == job, t.index == index))
 
 
 def submissions_of(c: Connection, ids: Collection[str]) -> dict[str, list[SubmissionRow]]:
@@ -197,6 +213,11 @@ def due(c: Connection, site: str, now: float, limit: int) -> list[Job]:
     """The jobs of a site that are to be looked at, without their specs, the longest due first."""
     query = select(*_SUMMARY).where(j.site == site, j.due <= now).order_by(j.due, j.created).limit(limit)
     return [Job(**row, spec=b"") for row in c.execute(query).mappings()]
+
+
+def going_on(c: Connection) -> dict[str, str]:
+    """The jobs that have not ended, each with its owner as ``VO/SUBJECT``."""
+    return {row.id: f"{row.vo}/{row.owner}" for row in c.execute(select(j.id, j.vo, j.owner).where(j.ended.is_(None)))}
 
 
 def specs(c: Connection, ids: Collection[str]) -> dict[str, bytes]:
@@ -259,10 +280,11 @@ def clear_later(c: Connection, ids: Collection[str], now: float) -> None:
 
 
 def ask_cancel(c: Connection, id_: str, indices: Collection[int] | None, now: float, grace: float | None) -> None:
-    """Have tasks of a job cancelled (None: all), now."""
+    """Have tasks of a job that has not ended cancelled (None: all), now."""
     which = [t.job == id_, *([t.index.in_(indices)] if indices is not None else [])]
     c.execute(update(tasks).where(*which).values(cancel=True))
-    c.execute(update(jobs).where(j.id == id_).values(due=now, grace=grace, version=j.version + 1))
+    going_on = update(jobs).where(j.id == id_, j.ended.is_(None))
+    c.execute(going_on.values(due=now, grace=grace, version=j.version + 1))
 
 
 def forget(c: Connection, ids: Collection[str]) -> None:

@@ -42,6 +42,12 @@ class Background:
             return Temporary(f"{type(error).__name__}: {error}", delay=10.0)
         return task.result()
 
+    def stop(self, name: str) -> None:
+        """Stop one whose answer nobody wants any more."""
+        if (task := self._tasks.pop(name, None)) is not None:
+            task.cancel()
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
     async def close(self) -> None:
         """Stop all of them."""
         tasks = list(self._tasks.values())

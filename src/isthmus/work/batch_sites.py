@@ -27,6 +27,10 @@ CAPABILITY = "isthmus.capabilities.BatchSystem"
 Opener = Callable[[str, str, Mapping[str, Any]], Driver]
 
 
+class Gone(Permanent):
+    """A site that is no more and will not come back: what it had is lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchNode:
     """What makes a deployment a batch system: its kind, the machine node to log in to, as whom, where to work.
@@ -70,7 +74,10 @@ class BatchSites:
         return self.sites.names()
 
     async def get(self, site: str) -> tuple[Driver, Jobs]:
-        """The driver of a site; raises :class:`SiteError` when there is none, or none that takes jobs."""
+        """The driver of a site; raises :class:`SiteError` when there is none, or none that takes jobs.
+
+        Only :class:`Gone` is final: settings and logins that are wrong now may be put right.
+        """
         if found := DEPLOYED.fullmatch(site):
             driver = await self._deployed_driver(site, found[1])
         else:
@@ -106,13 +113,13 @@ class BatchSites:
 
         row, rows, key = await self.store.reading(query)
         if row is None or row.phase == "deleted":
-            raise Permanent(f"the cluster {row.name if row else id_} is deleted")
+            raise Gone(f"the cluster {row.name if row else id_} is deleted")
         if row.phase == "deleting":  # its scheduler would be waited for in vain
             raise Temporary(f"the cluster {row.name} is being deleted", delay=1.0)
         loaded = await asyncio.to_thread(self.shelf.load, row)
         node = batch_node(loaded.topology)
         if node is None:
-            raise Permanent(f"deployment {row.name} is no batch system")
+            raise Gone(f"deployment {row.name} is no batch system any more")
         machine = next((r for r in rows if r.node == node.machine and r.attributes.get("ssh")), None)
         if machine is None or key is None:
             raise Temporary(f"{row.name} cannot be reached yet: it is {row.phase}", delay=2.0)

@@ -12,6 +12,10 @@ from isthmus.work.verdict import Verdict, has_ended, judge, next_pause
 
 RESTING = 2.0
 """Seconds between looks at jobs of which nothing is expected."""
+LONGEST_REASON, LONGEST_NAME = 32, 255
+"""Characters that the store has for a reason, and for a host or what a site calls a job."""
+UNKNOWN_CODE = 255
+"""What stands for an exit code that no program can have."""
 
 
 class Board:
@@ -74,7 +78,7 @@ class Board:
             self._touched.add(task.job)
 
     def say(self, task: Task, words: str, reason: str | None = None) -> None:
-        """Note what the site says of a task that has not begun."""
+        """Note what the site says of a task that waits, to begin or for its outputs to be sent."""
         self.put(replace(task, words=words, reason=task.reason if reason is None else reason))
 
     def end(self, task: Task, state: JobState, reason: Reason, words: str, now: float) -> None:
@@ -132,7 +136,7 @@ class Board:
                     pause = next_pause(task.reason, task.attempt, job.retry, task.cancel)
                     if pause is not None:
                         again = Task(id_, task.index, attempt=task.attempt + 1, due=now + pause, cancel=task.cancel)
-                        self.put(replace(again, reason=task.reason, words=task.words, exit_code=task.exit_code))
+                        self.put(replace(again, reason=task.reason, words=task.words))
 
     def _let_go(self) -> set[str]:
         """Jobs that are not over, though their tasks are, and that nothing holds back any more."""
@@ -145,7 +149,7 @@ class Board:
         for id_ in (self._touched | self._let_go()) & self.jobs.keys():
             verdict = judge(list(self.tasks[id_].values()))
             if id_ in self._held_back:
-                verdict = Verdict(JobState.RUNNING, "", None, verdict.started)
+                verdict = Verdict(JobState.RUNNING, verdict.reason, None, verdict.started)
             values: dict[str, Any] = {
                 "state": verdict.state, "reason": verdict.reason, "exit_code": verdict.exit_code,
                 "started": verdict.started, "ended": verdict.ended,
@@ -164,11 +168,11 @@ def _merge(task: Task, seen: TaskStatus) -> Task:
     return replace(
         task,
         state=JobState.CANCELLED if cancelled else seen.state,
-        reason=Reason.CANCELLED if cancelled else seen.reason,
+        reason=Reason.CANCELLED if cancelled else _fitting(seen.reason, LONGEST_REASON),
         words=seen.words,
-        exit_code=seen.exit_code if seen.exit_code is not None else task.exit_code,
-        site_id=seen.site_id or task.site_id,
-        host=seen.host or task.host,
+        exit_code=_code(seen.exit_code) if seen.exit_code is not None else task.exit_code,
+        site_id=_fitting(seen.site_id, LONGEST_NAME) or task.site_id,
+        host=_fitting(seen.host, LONGEST_NAME) or task.host,
         queued=task.queued if task.queued is not None else seen.queued,
         started=seen.started if seen.started is not None else task.started,
         ended=seen.ended,
@@ -176,6 +180,15 @@ def _merge(task: Task, seen: TaskStatus) -> Task:
         peak_memory=seen.peak_memory if seen.peak_memory is not None else task.peak_memory,
         containers=[_plain(c) for c in seen.containers] or task.containers,
     )
+
+
+def _fitting(text: str, most: int) -> str:
+    """A text as every database takes it: a job may have had a hand in what its site says."""
+    return text.replace("\0", "\ufffd")[:most]
+
+
+def _code(code: int) -> int:
+    return code if -(2**31) <= code < 2**31 else UNKNOWN_CODE
 
 
 def _plain(status: ContainerStatus) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import structlog
 
 from isthmus.engine.journal import Journal
 from isthmus.engine.owners import is_dead
+from isthmus.sites.errors import Temporary
 from isthmus.store import LeaseLost, jobs, site_leases
 from isthmus.store.blobs import Blobs
 from isthmus.store.database import StoreUnavailable
@@ -125,7 +126,8 @@ class Keeper:
         return None
 
     def _blob(self, owner: str, digest: str) -> Path:
-        self.blobs.touch(owner, digest)
+        if not self.blobs.touch(owner, digest):
+            raise Temporary(f"the file {digest} is not in {self.blobs.folder} of the server that keeps this site", 10.0)
         return self.blobs.path(owner, digest)
 
 

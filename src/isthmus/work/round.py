@@ -19,7 +19,7 @@ from isthmus.store.jobs import Job, SubmissionRow, Task
 from isthmus.store.site_leases import SiteLease
 from isthmus.work import sealing, staging
 from isthmus.work.background import Background, beside
-from isthmus.work.batch_sites import BatchSites
+from isthmus.work.batch_sites import BatchSites, Gone
 from isthmus.work.board import Board
 from isthmus.work.job import JobSpec, JobState, Reason, TaskStatus
 from isthmus.work.verdict import has_ended
@@ -31,9 +31,9 @@ HAND_SECONDS = 0.5
 """For which a round hands over before it looks, so that ends are seen soon while many more are handed over."""
 TOLD_AGAIN = 30.0
 """Seconds after which a site is told again to end what has not ended."""
-FORGET = -1.0
-"""What ``keep`` says of a job that shall be forgotten once nothing of it is left on its site."""
 LONGEST_PAUSE = 60.0
+WRONG_SECONDS = 5.0
+"""After which a site is asked again that refused for a reason which somebody has to put right."""
 LOOK_SECONDS = 1.0
 """Between two looks at a site whose driver does not say ``look_seconds``."""
 BlobOf = Callable[[str, str], Path]
@@ -81,6 +81,7 @@ class Round:
         Raises :class:`~isthmus.store.LeaseLost` when somebody else keeps this site now.
         """
         board = await self._read(rows)
+        self._end_what_was_never_given(board)
         await self._write(board)  # nothing is asked of a site under a lease that is lost
         try:
             driver, lent = await self.sites.get(self.site)
@@ -88,10 +89,10 @@ class Round:
             await self._admit(board)
             await self._hand_over_and_look(board, lent)
             await self._clear(board, lent)
-        except Temporary as error:
-            return await self._wait_out(board, error)
-        except SiteError as error:
+        except Gone as error:
             return await self._give_up(board, error)
+        except SiteError as error:
+            return await self._wait_out(board, error)
         self._away_since = None
         await self._settle(board)
         self._seen = self._told
@@ -138,16 +139,22 @@ class Round:
 
     # -- the steps --------------------------------------------------------------------------
 
-    async def _cancel(self, board: Board, lent: Jobs) -> None:
-        """Tell the site what to end; what it was never given ends here."""
+    def _end_what_was_never_given(self, board: Board) -> None:
+        """End the tasks to be cancelled that the site need not be told of; it may be away."""
         now = self.journal.store.now()
         for tasks in board.tasks.values():
             for task in list(tasks.values()):
                 if task.cancel and task.submission == 0 and not has_ended(task.state):
                     board.end(task, JobState.CANCELLED, Reason.CANCELLED, "", now)
+
+    async def _cancel(self, board: Board, lent: Jobs) -> None:
+        """Tell the site what to end."""
+        now = self.journal.store.now()
         told: dict[float | None, list[tuple[SubmissionRow, Sequence[int] | None]]] = {}
         for row in board.open_submissions():
             wanted = [t.index for t in board.current(row) if t.cancel and not has_ended(t.state)]
+            if len(wanted) == len(row.indices):
+                self._background.stop(row.id)  # it must not be handed over once its files have arrived
             if wanted and (row.cancelled is None or row.cancelled < now - TOLD_AGAIN):
                 which = None if len(wanted) == len(row.indices) else wanted
                 told.setdefault(board.jobs[row.job].grace, []).append((row, which))
@@ -220,6 +227,10 @@ class Round:
             except SiteError as error:
                 answers[row.id] = error
                 continue
+            except Exception as error:  # whatever is wrong with one job must not keep those of others from the site
+                log.exception("a defect", doing=f"handing over {row.id}")
+                answers[row.id] = Temporary(f"a defect of the server ({type(error).__name__})", delay=10.0)
+                continue
             if not one.blobs and not one.spec.inputs:
                 made.append(one)
             elif self._background.ended(row.id):
@@ -280,14 +291,17 @@ class Round:
         return True
 
     def _send(self, board: Board, lent: Jobs) -> None:
-        """Have the outputs of jobs that have succeeded sent where they go; until then they are not over."""
+        """Have the outputs of jobs that have succeeded sent where they go; until then, or a cancel, they go on."""
         now = self.journal.store.now()
         for job in [job for job in board.jobs.values() if job.sends and not has_ended(job.state)]:
             tasks = list(board.tasks[job.id].values())
             if any(task.state != JobState.SUCCEEDED for task in tasks):
                 continue
             name = f"{job.id} sends"
-            if not self._background.ended(name):
+            if any(task.cancel for task in tasks):
+                self._background.stop(name)
+                board.end(tasks[0], JobState.CANCELLED, Reason.CANCELLED, "before its outputs were sent", now)
+            elif not self._background.ended(name):
                 if self._misses.get(name, (0, 0.0))[1] <= now:
                     self._background.start(
                         name, self._send_outputs(job, list(board.submissions[job.id].values()), lent)
@@ -296,9 +310,13 @@ class Round:
             elif isinstance(error := self._background.take(name), Temporary):
                 misses = self._misses.get(name, (0, 0.0))[0] + 1
                 self._misses[name] = (misses, now + min(error.delay * 2.0**misses, LONGEST_PAUSE))
+                board.say(tasks[0], str(error), Reason.STAGE_OUT)
                 board.hold_back(job.id)
             elif error is not None:
                 board.end(tasks[0], JobState.FAILED, Reason.STAGE_OUT, str(error), now)
+            else:
+                self._misses.pop(name, None)
+                board.say(tasks[0], "", "")
 
     async def _send_outputs(self, job: Job, rows: Sequence[SubmissionRow], lent: Jobs) -> SiteError | None:
         try:
@@ -313,35 +331,47 @@ class Round:
             return error
         return None
 
-    async def _clear(self, board: Board, lent: Jobs) -> None:
-        """Remove what ended jobs have left on the site, when it has been kept for long enough."""
+    async def _clear(self, board: Board, lent: Jobs | None) -> None:
+        """Remove what ended jobs have left on the site, when it has been kept for long enough.
+
+        Without a site only those are cleared away that left nothing there.
+        """
         now = self.journal.store.now()
         over = [j for j in board.jobs.values() if j.ended is not None and j.ended + max(j.keep, 0) <= now]
-        over = [job for job in over if has_ended(job.state) and not job.removed]
+        # One that is removed already is here because it was deleted just then.
+        over = [job for job in over if has_ended(job.state) and (lent or not board.submissions[job.id])]
         if not over:
             return
-        await lent.remove_jobs([row.id for job in over for row in board.submissions[job.id].values()])
+        left = [row.id for job in over for row in board.submissions[job.id].values()]
+        if lent is not None and left:
+            await lent.remove_jobs(left)
         gone = {job.id: {"removed": True, "due": None} for job in over}
         await self._write(board, partial(jobs.put_jobs, changes=gone), partial(jobs.forget, ids=gone))
         board.drop([job.id for job in over])
 
     # -- sites that do not answer -----------------------------------------------------------
 
-    async def _wait_out(self, board: Board, error: Temporary) -> float:
-        """Say why nothing happens, and wait for as long as the site has been away, however often new jobs came."""
+    async def _wait_out(self, board: Board, error: SiteError) -> float:
+        """Say why nothing happens, and wait for as long as the site has been away, however often new jobs came.
+
+        A login that is refused or a setting that is wrong is waited out too: jobs that run there go on, and whoever
+        keeps the site can put it right.
+        """
         now = self.journal.store.now()
         self._away_since = now if self._away_since is None else self._away_since
         for tasks in board.tasks.values():
             for task in list(tasks.values()):
                 if task.state == JobState.PENDING:
                     board.say(task, str(error))
+        await self._clear(board, None)
         await self._settle(board)
-        pause = min(max(error.delay, 0.5, now - self._away_since), LONGEST_PAUSE)
+        delay = error.delay if isinstance(error, Temporary) else WRONG_SECONDS
+        pause = min(max(delay, 0.5, now - self._away_since), LONGEST_PAUSE)
         log.warning("a site does not answer", site=self.site, error=str(error), again_in=pause)
         return pause
 
-    async def _give_up(self, board: Board, error: SiteError) -> float:
-        """The site is none, or none any more: what it had is lost, the rest refused."""
+    async def _give_up(self, board: Board, error: Gone) -> float:
+        """The site is no more: what it had is lost, the rest refused."""
         now = self.journal.store.now()
         for tasks in board.tasks.values():
             for task in list(tasks.values()):

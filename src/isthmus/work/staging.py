@@ -28,15 +28,26 @@ def check_urls(spec: JobSpec) -> None:
     for url in [*(given.url for given in spec.inputs), *(kept.url for kept in spec.outputs)]:
         if url is None:
             continue
-        split = urlsplit(url)
-        if split.scheme not in SCHEMES or not split.netloc:
+        scheme = _scheme(url)
+        if scheme not in SCHEMES:
             raise Invalid(f"{url[:200]!r} is no URL of the kinds {', '.join(SCHEMES)}")
-        if split.scheme == "s3" and not split.path.strip("/"):
+        if scheme == "s3" and not _object(url)[1]:
             raise Invalid(f"{url[:200]!r} names no object: write s3://BUCKET/KEY")
-        if split.scheme == "s3" and spec.s3 is None:
+        if scheme == "s3" and spec.s3 is None:
             raise Invalid(f"{url[:200]!r} needs the keys of S3", hint="Set AWS_ACCESS_KEY_ID and the like.")
-        if split.scheme == "s3":
-            _library()
+        try:
+            _signed(spec.s3, "get_object", url)
+        except Permanent as error:
+            raise Invalid(str(error)) from error
+
+
+def _scheme(url: str) -> str:
+    """The scheme of a URL as it is written; empty when nobody could reach it."""
+    try:
+        split = urlsplit(url)
+        return url.partition(":")[0] if split.hostname and split.port != 0 else ""
+    except ValueError:
+        return ""
 
 
 def signed_inputs(spec: JobSpec) -> JobSpec:
@@ -53,7 +64,8 @@ def targets(spec: JobSpec, files: Sequence[SandboxFile]) -> Mapping[str, str]:
             named = [file.path for file in files if _names(output, file.path)]
             alone = named == [output.path] and not output.url.endswith("/")
             for path in named:
-                below = path if output.url.startswith("s3:") else quote(path)  # a key is what it is
+                # A key is what it is; a name need not be text.
+                below = path if output.url.startswith("s3:") else quote(path.encode("utf-8", "surrogateescape"))
                 url = output.url if alone else f"{output.url.rstrip('/')}/{below}"
                 found[path] = _signed(spec.s3, "put_object", url)
     return found
@@ -67,13 +79,24 @@ def _names(output: Output, path: str) -> bool:
 
 
 def _signed(access: S3Access | None, verb: str, url: str) -> str:
-    if urlsplit(url).scheme != "s3":
+    """A URL that says by itself who may use it; raises :class:`Permanent` for what S3 could not be asked."""
+    if not url.startswith("s3:"):
         return url
     if access is None:
         raise Permanent(f"{url} needs the keys of S3")
+    bucket, key = _object(url)
+    errors = (ValueError, _library().exceptions.BotoCoreError)
+    try:
+        values: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        return str(_client(access).generate_presigned_url(verb, values, ExpiresIn=SIGNED_SECONDS))
+    except errors as error:
+        raise Permanent(f"{url[:200]!r} is nothing that S3 could be asked for: {error}") from error
+
+
+def _object(url: str) -> tuple[str, str]:
+    """The bucket and the key of an s3:// URL."""
     bucket, _, key = url.partition("://")[2].partition("/")
-    values: dict[str, Any] = {"Bucket": bucket, "Key": key.lstrip("/")}
-    return str(_client(access).generate_presigned_url(verb, values, ExpiresIn=SIGNED_SECONDS))
+    return bucket, key.lstrip("/")
 
 
 @lru_cache(maxsize=16)
@@ -89,6 +112,7 @@ def _client(access: S3Access) -> Any:
 def _library() -> Any:
     try:
         import botocore.config
+        import botocore.exceptions
         import botocore.session
     except ModuleNotFoundError:
         raise Unsupported("s3:// needs the Python package botocore", hint="pip install 'isthmus[s3]'") from None

@@ -70,7 +70,7 @@ def cluster(folder: Path, template: str, inputs: Sequence[str]) -> Iterator[Path
 def kubelet(home: Path, images: str, *options: str) -> Iterator[Kubelet]:
     """A virtual kubelet before the cluster."""
     with tempfile.TemporaryDirectory(prefix="il") as folder:  # a socket's path is short
-        made = Kubelet(home, SITE, Path(folder), images, *options)
+        made = Kubelet(home, SITE, Path(folder), images, "--image-path", images, *options)
         try:
             made.start()
             yield made

@@ -41,7 +41,7 @@ async def test_mutual_tls(plugin: Plugin, authority: Authority, tmp_path: Path) 
     where = Listening("127.0.0.1:0", tls_cert=own.cert, tls_key=own.key, client_ca=authority.file)
     async with listening(plugin.routes(), where) as url:
         assert await ping(client(url, trust(authority, known))) == 200
-        for shown in (None, stranger):
+        for shown in (None, stranger, authority.issue("former", days=-1)):
             with pytest.raises(httpx.TransportError):
                 await ping(client(url, trust(authority, shown)))
         with pytest.raises(httpx.TransportError):

@@ -162,6 +162,20 @@ def test_a_link_in_a_volume_does_not_lead_out_of_it(bench: Bench):
     assert "leads out of volume v" in task.status["words"]
 
 
+SWAP = "while :; do rmdir /v/x; ln -s /etc /v/x; rm -f /v/x; mkdir /v/x; done 2>/dev/null"
+
+
+def test_nor_does_one_that_is_put_there_while_it_is_followed(bench: Bench):
+    inside = (Mount("v", "/v", sub_path="x"),)
+    script = "test -e /v/passwd && echo escaped; sleep 0.1"
+    readers = [bench.sh(script, f"r{n}", mounts=inside, sandbox=False) for n in range(10)]
+    swapper = bench.sh(SWAP, "swapper", mounts=(Mount("v", "/v"),), sandbox=False)
+    task = bench.task(swapper, *readers, volumes=(Volume("v"),), resources=Resources(time=8), grace=0)
+
+    task.run()
+    assert not [r.name for r in readers if "escaped" in task.log(r.name)]
+
+
 @pytest.mark.parametrize(
     ("image", "words"),
     [
@@ -259,6 +273,14 @@ def test_probes_and_hooks_run_inside(bench: Bench):
     assert (task.status["state"], task.container("dead")["reason"]) == ("cancelled", "Unhealthy")
     assert task.container("exec")["exit_code"] == 0
     assert (task.folder / "work" / "hooked").exists()
+
+
+def test_a_hook_after_the_start_may_take_its_time_and_is_heard(bench: Bench):
+    hook = Check(command=("sh", "-c", "sleep 0.3; echo hooked; touch /work/hooked"))
+    task = bench.task(bench.sh("until test -e /work/hooked; do sleep 0.05; done", post_start=hook))
+
+    assert task.run() == 0
+    assert "hooked" in task.log("main")
 
 
 def test_who_does_not_end_in_the_time_of_grace_is_killed(bench: Bench):

@@ -26,6 +26,7 @@ class FakeJobs:
     """What the routes of jobs call."""
 
     def __init__(self) -> None:
+        self.sites = self.output = self
         self.jobs: dict[str, JobView] = {}
         self.requests: list[JobRequest] = []
         self.cancelled: list[tuple[str, Collection[int] | None]] = []

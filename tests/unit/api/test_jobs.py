@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import ClientDisconnect
 
 from isthmus.api import content
 from isthmus.api.auth import LOCAL
@@ -219,6 +220,20 @@ async def test_a_log_may_begin_at_a_time(client: httpx.AsyncClient, jobs: FakeJo
     assert (await client.get("/v1/jobs/one/log?container=nothing")).status_code == 404
 
 
+@pytest.mark.parametrize("asked", ["tail=99999999999999999999", "since=inf", "since=1e308", "limit=1e30", "limit=0"])
+async def test_a_part_of_a_log_that_cannot_be_is_refused(client: httpx.AsyncClient, jobs: FakeJobs, asked: str) -> None:
+    made = await make(client)
+    assert (await client.get(f"/v1/jobs/{made['id']}/log?{asked}")).status_code == 422
+    assert jobs.logs == []
+
+
+async def test_a_log_since_long_ago_is_all_of_it(client: httpx.AsyncClient, jobs: FakeJobs) -> None:
+    made = await make(client)
+    for asked in ("since=2000000000", "since_time=0001-01-01T00:00:00Z"):
+        assert (await client.get(f"/v1/jobs/{made['id']}/log?{asked}")).status_code == 200
+        assert jobs.logs[-1][2].since == 0
+
+
 async def test_a_followed_log_ends_when_the_server_stops(
     client: httpx.AsyncClient, jobs: FakeJobs, closing: Closing
 ) -> None:
@@ -234,7 +249,7 @@ async def test_who_stops_following_stops_what_reads(jobs: FakeJobs, closing: Clo
     await jobs.create(LOCAL, JobBody.model_validate(JOB).request(None))
     jobs.endless = True
     chunks = content.until(
-        closing, await jobs.log(None, "made-up", index=0, container=None, options=LogOptions(follow=True))
+        closing, await jobs.output.log(None, "made-up", index=0, container=None, options=LogOptions(follow=True))
     )
     assert await anext(chunks) == jobs.log_text[:7]
     await chunks.aclose()  # type: ignore[attr-defined]
@@ -285,6 +300,17 @@ async def test_blobs_are_put_once_by_their_digest(client: httpx.AsyncClient, job
     assert (await client.put(f"/v1/blobs/{'0' * 64}", content=b"no")).status_code == 422
     assert (await client.put("/v1/blobs/..%2Fx", content=b"no")).status_code in (404, 422)
     assert (await client.put("/v1/blobs/ABC", content=b"no")).status_code == 422
+
+
+async def test_an_upload_that_breaks_off_is_no_defect_of_the_server(
+    client: httpx.AsyncClient, jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken_off(*_: object) -> None:
+        raise ClientDisconnect
+
+    monkeypatch.setattr(jobs, "put_blob", broken_off)
+    assert (await client.put(f"/v1/blobs/{DIGEST}", content=b"x")).status_code == 422
+    assert "unforeseen" not in caplog.text
 
 
 async def test_a_blob_may_be_larger_than_other_bodies_and_needs_a_token(

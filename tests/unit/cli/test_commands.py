@@ -52,7 +52,7 @@ def test_one_output_is_printed_bare(canned: Canned, run: Any) -> None:
 )
 def test_what_the_server_refuses_has_an_exit_code(canned: Canned, run: Any, status: int, code: int) -> None:
     canned.problem("GET /deployments/one", status, detail="the detail", hint="the hint")
-    done = run("show", "one")
+    done = run("outputs", "one")
     assert done.exit_code == code
     assert done.stderr == "isthmus: A title\nthe detail\nHint: the hint\n"
     assert done.stdout == ""
@@ -60,7 +60,7 @@ def test_what_the_server_refuses_has_an_exit_code(canned: Canned, run: Any, stat
 
 def test_a_failure_is_json_where_json_is_wanted(canned: Canned, run: Any) -> None:
     canned.problem("GET /deployments/one", 404, detail="gone")
-    done = run("show", "one", "--json")
+    done = run("outputs", "one", "--json")
     assert done.exit_code == 3
     assert json.loads(done.stdout)["error"]["detail"] == "gone"
 

@@ -45,7 +45,8 @@ def test_a_plugin_listens_on_loopback_by_itself(served: dict[str, Any]) -> None:
 
 def test_what_an_operator_allows_and_says(served: dict[str, Any]) -> None:
     assert call(
-        "api", "--site", "hpc", "--socket", "/run/edge.sock", "--host-path", "/cvmfs", "--confined",
+        "api", "--site", "hpc", "--socket", "/run/edge.sock", "--host-path", "/scratch", "--image-path", "/srv/images",
+        "--confined",
         "--restarts", "never",
         "--allow-pre-exec", "--tolerate", "securityContext.privileged", "--runtime-option", "--overlay", "--flavor",
         "gpu=--partition=gpu --gres=gpu:1", "--option", "partition=main", "--accelerator", "site.org/h100=h100",
@@ -54,7 +55,13 @@ def test_what_an_operator_allows_and_says(served: dict[str, Any]) -> None:
     ) is None  # fmt: skip
     kind, _, policy, face, limit = served["opened"]
     assert (kind, limit, served["where"].address) == ("edge_of_site", 1024**2, "")
-    assert (policy.host_paths, policy.confined, policy.restarts, policy.pre_exec) == (("/cvmfs",), True, "Never", True)
+    assert (policy.host_paths, policy.confined, policy.restarts, policy.pre_exec) == (
+        ("/scratch",),
+        True,
+        "Never",
+        True,
+    )
+    assert policy.image_paths == ("/cvmfs", "/srv/images")
     assert policy.tolerated == ("securityContext.privileged",)
     assert "--overlay" in policy.runtime_options
     assert policy.flavors == {"gpu": "--partition=gpu --gres=gpu:1"}
@@ -84,6 +91,7 @@ def test_a_plugin_elsewhere(served: dict[str, Any]) -> None:
         (["plugin", "--site", "s", "--resource", "cpu"], "no NAME=VALUE"),
         (["plugin", "--site", "s", "--taint", "a=b:Bogus"], "KEY=VALUE:EFFECT"),
         (["plugin", "--site", "s", "--host-path", "scratch"], "no absolute path"),
+        (["plugin", "--site", "s", "--image-path", "images"], "no absolute path"),
     ],
 )
 def test_what_does_not_go_together(served: dict[str, Any], words: list[str], said: str) -> None:

@@ -361,6 +361,14 @@ def test_a_name_of_both_is_refused_until_one_says_which(jobs: FakeJobs, run: Any
     assert "deployment" in run("show", "none").stderr
 
 
+def test_a_name_of_neither_speaks_of_both(jobs: FakeJobs, run: Any) -> None:
+    done = run("show", "nothere")
+    assert done.exit_code == 3
+    assert "neither a deployment nor a job 'nothere'" in done.stderr
+    assert "isthmus jobs" in done.stderr
+    assert json.loads(run("show", "nothere", "--json").stdout)["error"]["status"] == 404
+
+
 def test_logs_of_a_job(jobs: FakeJobs, run: Any) -> None:
     run("run", *IMAGE, "-d", "--name", "one", "--array", "1-3")
     assert run("logs", "one", "--task", "2").stdout == "hello\nworld\n"
@@ -398,7 +406,7 @@ def test_a_wait_ends_with_the_code_of_the_first_that_failed(jobs: FakeJobs, run:
 
 def test_a_job_is_deleted(jobs: FakeJobs, run: Any) -> None:
     run("run", *IMAGE, "-d", "--name", "one")
-    assert run("delete", "one", "--yes").stderr == "one is deleted.\n"
+    assert "one is deleted" in run("delete", "one", "--yes").stderr
     assert jobs.jobs == {}
 
 

@@ -39,10 +39,10 @@ def test_a_job_comes_back_as_it_was(store: Store) -> None:
 
 def test_a_name_means_the_youngest_and_an_id_itself(store: Store) -> None:
     old, young = add(store, job(1)), add(store, job(2))
-    assert ask(store, lambda c: jobs.find(c, "physics", "alice", "align")) == young
-    assert ask(store, lambda c: jobs.find(c, "physics", "alice", old.id)) == old
-    assert ask(store, lambda c: jobs.find(c, "physics", "bob", old.id)) is None
-    assert ask(store, lambda c: jobs.find(c, "biology", None, old.id)) is None
+    assert ask(store, lambda c: jobs.find(c, "physics", "alice", "align", "alice")) == young
+    assert ask(store, lambda c: jobs.find(c, "physics", "alice", old.id, "alice")) == old
+    assert ask(store, lambda c: jobs.find(c, "physics", "bob", old.id, "alice")) is None
+    assert ask(store, lambda c: jobs.find(c, "biology", None, old.id, "alice")) is None
 
 
 def test_a_key_makes_one_job_for_each_owner(store: Store) -> None:

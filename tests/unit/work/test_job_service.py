@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from isthmus.engine.pulse import Pulse
-from isthmus.errors import Invalid, NotFound, TooLarge
+from isthmus.errors import Busy, Invalid, NotFound, TooLarge
 from isthmus.identity import Principal
+from isthmus.job_checks import check_request
+from isthmus.job_desk import job_of
 from isthmus.job_service import JobRequest, JobService
 from isthmus.sites.errors import Permanent
 from isthmus.sites.jobs import LogOptions
@@ -86,6 +88,14 @@ async def test_nobody_else_sees_a_job(service: JobService) -> None:
             await service.get(BOB, ref)
         assert (await service.get(ROOT, ref)).id == view.id
     assert (await service.list(BOB)).items == []
+
+
+async def test_a_name_means_ones_own_job_first(service: JobService, desk: Desk) -> None:
+    mine, _ = await service.create(ROOT, JobRequest(TRUE, name="same"))
+    desk.time += 1
+    other, _ = await service.create(ALICE, JobRequest(TRUE, name="same"))
+    assert (await service.get(ROOT, "same")).id == mine.id
+    assert (await service.get(ROOT, other.id)).owner == "alice"
 
 
 async def test_secrets_are_neither_shown_nor_kept_in_clear(service: JobService, desk: Desk, tmp_path: Path) -> None:
@@ -202,17 +212,48 @@ async def test_a_job_that_is_deleted_is_ended_removed_and_forgotten(service: Job
     assert await service.of_keys(ALICE, [view.id]) == {}
 
 
+async def test_a_job_that_is_being_deleted_is_seen_by_nobody(service: JobService, desk: Desk) -> None:
+    older, _ = await service.create(ALICE, JobRequest(TRUE, name="twice"))
+    desk.time += 1
+    younger, _ = await service.create(ALICE, JobRequest(TRUE, name="twice", key="k"))
+    await desk.keep()
+    await service.delete(ALICE, "twice")
+    assert [job.id for job in (await service.list(ALICE)).items] == [older.id]
+    assert (await service.get(ALICE, "twice")).id == older.id
+    with pytest.raises(NotFound):
+        await service.get(ALICE, younger.id)
+    with pytest.raises(Busy, match="being deleted"):
+        await service.create(ALICE, JobRequest(TRUE, name="twice", key="k"))
+
+
+async def test_a_cancel_of_tasks_that_are_not_there_is_refused(service: JobService, desk: Desk) -> None:
+    view, _ = await service.create(ALICE, JobRequest(JobSpec(TRUE.containers, array=(1, 2, 3))))
+    with pytest.raises(NotFound, match="no task 9"):
+        await service.cancel(ALICE, view.id, [2, 9])
+    assert not any(task.cancel for task in desk.tasks(view.id))
+
+
+async def test_a_cancel_that_comes_when_the_job_has_just_ended_changes_nothing(service: JobService, desk: Desk) -> None:
+    view, _ = await service.create(ALICE, JobRequest(TRUE))
+    await desk.keep()
+    desk.toy.say(f"{view.id}-1", JobState.SUCCEEDED, exit_code=0, ended=desk.time)
+    await desk.keep()
+    ended = desk.job(view.id)
+    desk.cancel(view.id)
+    assert desk.job(view.id) == ended, "it is looked at again only when it is to be cleared away"
+
+
 async def test_logs_and_files_come_from_the_last_try(service: JobService, desk: Desk) -> None:
     view, _ = await service.create(ALICE, JobRequest(TRUE, retry=1))
     await desk.keep()
-    log = await service.log(ALICE, view.id, index=0, container=None, options=LogOptions())
+    log = await service.output.log(ALICE, view.id, index=0, container=None, options=LogOptions())
     assert b"".join([chunk async for chunk in log]) == f"log of {view.id}-1\n".encode()
     with pytest.raises(NotFound, match="no container other"):
-        await service.log(ALICE, view.id, index=0, container="other", options=LogOptions())
+        await service.output.log(ALICE, view.id, index=0, container="other", options=LogOptions())
     with pytest.raises(NotFound, match="no task 9"):
-        await service.log(ALICE, view.id, index=9, container=None, options=LogOptions())
-    assert [file.path for file in await service.files(ALICE, view.id)] == ["out"]
-    assert b"".join([c async for c in await service.read_file(ALICE, view.id, "out")]) == b"ok"
+        await service.output.log(ALICE, view.id, index=9, container=None, options=LogOptions())
+    assert [file.path for file in await service.output.files(ALICE, view.id)] == ["out"]
+    assert b"".join([c async for c in await service.output.read_file(ALICE, view.id, "out")]) == b"ok"
 
 
 async def test_nothing_is_fetched_of_what_was_removed(service: JobService, desk: Desk) -> None:
@@ -223,4 +264,11 @@ async def test_nothing_is_fetched_of_what_was_removed(service: JobService, desk:
     await desk.keep()
     assert (await service.get(ALICE, view.id)).removed
     with pytest.raises(NotFound, match="removed"):
-        await service.files(ALICE, view.id)
+        await service.output.files(ALICE, view.id)
+
+
+def test_an_array_of_a_template_that_is_too_long_is_never_spelled_out() -> None:
+    properties = {"command": ["true"], "cpus": 1, "gpus": 0, "nodes": 1, "each": False, "array": [0, 10**15]}
+    spec = job_of(properties, frozenset())
+    with pytest.raises(Invalid, match="an array has"):
+        check_request(None, spec, (), 0, 1.0)

@@ -16,7 +16,7 @@ from isthmus.engine.owners import this_process
 from isthmus.store import site_leases
 from isthmus.store.blobs import Blobs
 from isthmus.store.models import site_leases as site_lease_rows
-from isthmus.work.job import JobState
+from isthmus.work.job import Input, JobState
 from isthmus.work.keeper import Keeper
 
 from .toy import Desk
@@ -97,3 +97,11 @@ async def test_a_lease_lasts_while_a_site_takes_its_time(desk: Desk) -> None:
 def _expiries(desk: Desk) -> list[float]:
     with desk.store.read() as c:
         return [row.expiry for row in c.execute(select(site_lease_rows.c.expiry))]
+
+
+async def test_a_job_whose_files_are_at_another_server_waits_and_says_so(desk: Desk) -> None:
+    job, other = desk.add(1, inputs=(Input("a", "0" * 64),)), desk.add(2)
+    async with keeping(desk):
+        await until_ended(desk, other, "queued")
+    assert desk.job(job).state == "pending"
+    assert "is not in" in desk.task(job).words

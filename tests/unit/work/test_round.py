@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from isthmus.sites.errors import Permanent, QuotaExceeded, SiteError, Temporary, Unreachable
 from isthmus.sites.jobs import Submission
 from isthmus.store import LeaseLost, jobs, site_leases
+from isthmus.store.jobs import Job
+from isthmus.work.batch_sites import Gone
 from isthmus.work.job import Input, JobState, Output
 
 from .toy import Desk
@@ -158,17 +161,101 @@ async def test_a_site_that_is_gone_for_good_ends_its_jobs(desk: Desk) -> None:
     first = desk.add()
     await desk.keep()
     second = desk.add(2)
-    desk.sites.error = Permanent("the cluster hpc is deleted")
+    desk.sites.error = Gone("the cluster hpc is deleted")
     await desk.keep()
     assert (desk.job(first).reason, desk.job(second).reason) == ("Lost", "Refused")
     assert desk.job(first).removed
     assert desk.job(first).due is None
 
 
+@pytest.mark.parametrize("error", [Permanent("the login is refused"), Permanent("there is no site toy")])
+async def test_a_site_that_is_wrong_until_somebody_puts_it_right_loses_nothing(desk: Desk, error: SiteError) -> None:
+    running = desk.add()
+    await desk.keep()
+    desk.toy.say(f"{running}-1", JobState.RUNNING)
+    await desk.keep()
+    pending, cancelled, deleted = desk.add(2), desk.add(3), desk.add(4)
+    desk.cancel(cancelled)
+    desk.cancel(deleted)
+    desk.forget(deleted)
+    desk.sites.error = error
+    assert await desk.keep() > 1
+    assert (desk.job(running).state, desk.job(pending).state) == ("running", "pending")
+    assert desk.task(pending).words == str(error)
+    assert desk.job(cancelled).state == "cancelled", "what the site was never given needs no site to end"
+    await desk.keep()
+    with desk.store.read() as c:
+        assert jobs.states(c, [deleted]) == {}
+    desk.sites.error = None
+    desk.toy.say(f"{running}-1", JobState.SUCCEEDED, exit_code=0, ended=1001.0)
+    await desk.keep()
+    assert (desk.job(running).state, desk.job(pending).state) == ("succeeded", "queued")
+
+
+async def test_a_site_that_refuses_a_call_for_good_loses_nothing(desk: Desk) -> None:
+    job = desk.add()
+    await desk.keep()
+    desk.toy.away = Permanent("the agent's answer cannot be read")
+    await desk.keep()
+    assert desk.job(job).state == "queued"
+
+
+async def test_one_job_that_cannot_be_made_ready_keeps_no_other_from_the_site(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = desk.add(1), desk.add(2)
+    make = desk.round._submission
+
+    def fail(job: Job, *rest: Any) -> Submission:
+        if job.id == bad:
+            raise ValueError("Invalid IPv6 URL")
+        return make(job, *rest)
+
+    monkeypatch.setattr(desk.round, "_submission", fail)
+    await desk.keep()
+    assert (desk.job(bad).state, desk.job(good).state) == ("pending", "queued")
+    assert "defect" in desk.task(bad).words
+
+
+async def test_a_job_that_is_deleted_when_it_was_cleared_away_just_then_is_forgotten(desk: Desk) -> None:
+    job = desk.add(keep=0.0)
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1000.0)
+    await desk.keep()
+    await desk.keep()
+    assert desk.job(job).removed
+    desk.forget(job)
+    await desk.keep()
+    with desk.store.read() as c:
+        assert jobs.states(c, [job]) == {}
+
+
+async def test_a_try_that_was_never_made_has_no_exit_code(desk: Desk) -> None:
+    job = desk.add(retry=1)
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.FAILED, reason="Error", exit_code=7, ended=1001.0)
+    await desk.keep()
+    desk.time += 2
+    desk.sites.error = Gone("the cluster hpc is deleted")
+    await desk.keep()
+    assert (desk.job(job).reason, desk.job(job).exit_code) == ("Refused", None)
+
+
+async def test_what_a_job_made_its_site_say_fits_every_store(desk: Desk) -> None:
+    job = desk.add()
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.FAILED, reason="R" * 100, host="h\0" * 300, site_id="s" * 300,
+                 exit_code=2**62, ended=1001.0)  # fmt: skip
+    await desk.keep()
+    task = desk.task(job)
+    assert (len(task.reason), len(task.host), len(task.site_id), task.exit_code) == (32, 255, 255, 255)
+    assert "\0" not in task.host
+
+
 async def test_a_job_that_is_deleted_while_its_site_goes_for_good_is_forgotten(desk: Desk) -> None:
     job, other = desk.add(), desk.add(2)
     await desk.keep()
-    desk.sites.error = Permanent("the cluster hpc is deleted")
+    desk.sites.error = Gone("the cluster hpc is deleted")
     desk.forget(job)
     await desk.keep()
     with desk.store.read() as c:
@@ -319,6 +406,7 @@ async def test_outputs_that_cannot_be_sent_now_are_sent_later(desk: Desk) -> Non
     desk.time += 10
     await until(desk, lambda: desk.job(job).state == "succeeded")
     assert len(desk.toy.sent) == 2
+    assert (desk.job(job).reason, desk.task(job).reason, desk.task(job).words) == ("", "", "")
 
 
 async def test_outputs_that_cannot_be_sent_at_all_fail_the_job(desk: Desk) -> None:
@@ -328,6 +416,32 @@ async def test_outputs_that_cannot_be_sent_at_all_fail_the_job(desk: Desk) -> No
     desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1001.0)
     await until(desk, lambda: desk.job(job).state == "failed")
     assert (desk.job(job).reason, desk.task(job).words) == ("StageOutFailed", "403 Forbidden")
+
+
+async def test_a_job_whose_outputs_cannot_be_sent_says_so_and_can_be_cancelled(desk: Desk) -> None:
+    desk.toy.send_errors = [Temporary("no such host", 1.0)] * 100
+    job = desk.add(sends=True, outputs=(Output("out", "https://x.org/o"),))
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1001.0)
+    await until(desk, lambda: desk.job(job).reason == "StageOutFailed")
+    assert (desk.job(job).state, desk.task(job).words) == ("running", "no such host")
+    desk.cancel(job)
+    await desk.keep()
+    assert (desk.job(job).state, desk.job(job).reason) == ("cancelled", "Cancelled")
+
+
+async def test_a_job_whose_outputs_travel_can_be_deleted(desk: Desk) -> None:
+    desk.toy.send_errors = [Temporary("no such host", 1.0)] * 100
+    job = desk.add(sends=True, outputs=(Output("out", "https://x.org/o"),))
+    await desk.keep()
+    desk.toy.say(f"{job}-1", JobState.SUCCEEDED, exit_code=0, ended=1000.0)
+    await desk.keep()
+    desk.cancel(job)
+    desk.forget(job)
+    await desk.keep()
+    await desk.keep()
+    with desk.store.read() as c:
+        assert jobs.states(c, [job]) == {}
 
 
 async def test_a_job_whose_files_travel_keeps_no_other_waiting(desk: Desk) -> None:
@@ -340,3 +454,17 @@ async def test_a_job_whose_files_travel_keeps_no_other_waiting(desk: Desk) -> No
     desk.toy.slow.set()
     await until(desk, lambda: desk.job(slow).state == "queued")
     assert sorted(desk.toy.handed) == [f"{slow}-1", f"{quick}-1"]
+
+
+async def test_a_job_that_is_cancelled_while_its_files_travel_is_never_handed_over(desk: Desk) -> None:
+    desk.toy.slow = asyncio.Event()
+    job = desk.add(inputs=(Input("a", url="https://x.org/big"),))
+    await desk.keep()
+    desk.cancel(job)
+    await desk.keep()
+    assert desk.job(job).state == "cancelled"
+    desk.toy.slow.set()
+    for _ in range(10):
+        await desk.keep()
+        await asyncio.sleep(0)
+    assert desk.toy.handed == []

@@ -20,13 +20,29 @@ def files(*paths: str) -> list[SandboxFile]:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://x/y", "file:///etc/passwd", "s3://bucket", "s3:///key", "https:///x", "x", "ftp://a/b"]
-)
+    "url",
+    ["http://x/y", "file:///etc/passwd", "s3://bucket", "s3:///key", "https:///x", "x", "ftp://a/b", "https://[::1",
+     "https://[x]/y", "https://x:a/y", "https://x:99999/y", "s3://a b/k", "s3://b!/k", "S3://b/k", "s3://b/\udcff"],
+)  # fmt: skip
 def test_what_no_site_can_use_is_refused(url: str) -> None:
     with pytest.raises(Invalid):
         check_urls(JobSpec(MAIN, inputs=(Input("a", url=url),), s3=ACCESS))
     with pytest.raises(Invalid):
         check_urls(JobSpec(MAIN, outputs=(Output("a", url),), s3=ACCESS))
+
+
+@pytest.mark.parametrize(
+    "access", [S3Access("a", "hunter2", endpoint="https://[x"), S3Access("a", "hunter2", region="../x")]
+)
+def test_an_s3_that_nobody_could_ask_is_refused_and_no_key_is_told(access: S3Access) -> None:
+    with pytest.raises(Invalid) as told:
+        check_urls(JobSpec(MAIN, inputs=(Input("a", url="s3://b/k"),), s3=access))
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_name_that_is_no_text_has_a_url_too() -> None:
+    spec = JobSpec(MAIN, outputs=(Output("d", "https://x/y"),))
+    assert targets(spec, files("d/\udcff")) == {"d/\udcff": "https://x/y/d/%FF"}
 
 
 def test_s3_needs_keys() -> None:

@@ -12,10 +12,10 @@ from isthmus.engine.pulse import Pulse
 from isthmus.sites.errors import SiteError
 from isthmus.sites.jobs import Facilities, LogOptions, SandboxFile, Submission
 from isthmus.store import Store, jobs, site_leases
-from isthmus.store.jobs import Job, Task
+from isthmus.store.jobs import FORGET, Job, Task
 from isthmus.work import sealing
 from isthmus.work.job import Container, Input, JobSpec, JobState, Output, TaskStatus
-from isthmus.work.round import FORGET, Round
+from isthmus.work.round import Round
 
 
 @dataclass

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from isthmus.api.auth import Who
@@ -14,6 +15,7 @@ from isthmus.api.encode import answer
 from isthmus.api.job_bodies import DigestsBody
 from isthmus.api.json_route import JsonRoute
 from isthmus.api.routes.common import JobsDep, problems
+from isthmus.errors import Invalid
 
 router = APIRouter(route_class=JsonRoute, prefix="/blobs", tags=["jobs"])
 _BODY: dict[str, Any] = {
@@ -44,5 +46,8 @@ async def put_blob(
     who: Who,
 ) -> Response:
     """The body is the file as it is; one that has another digest is refused. To put it again does no harm."""
-    await jobs.put_blob(who, digest, request.stream())
+    try:
+        await jobs.put_blob(who, digest, request.stream())
+    except ClientDisconnect:
+        raise Invalid("The body broke off.", hint="Put it again.", code="invalid-request") from None
     return Response(status_code=204)

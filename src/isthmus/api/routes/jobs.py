@@ -27,6 +27,8 @@ from isthmus.work.job import JobState
 router = APIRouter(route_class=JsonRoute, prefix="/jobs", tags=["jobs"])
 LONGEST_WAIT = 60.0
 """Seconds after which a request that waits for a change answers in any case."""
+MOST = 2_000_000_000
+"""Lines, or seconds, of a log."""
 _AGAIN: dict[int | str, dict[str, Any]] = {200: {"model": JobView, "description": "Made before with this key"}}
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 _BYTES: dict[int | str, dict[str, Any]] = {
@@ -157,10 +159,10 @@ async def read_log(
     who: Who,
     task: Annotated[int | None, Query(ge=0, description="Index of an array; the first one when missing.")] = None,
     container: Annotated[str | None, Query(max_length=63, description="The first one when missing.")] = None,
-    tail: Annotated[int | None, Query(ge=0, description="Only so many lines from the end.")] = None,
-    since: Annotated[float | None, Query(ge=0, description="Only what is not older than so many seconds.")] = None,
+    tail: Annotated[int | None, Query(ge=0, le=MOST, description="Only so many lines from the end.")] = None,
+    since: Annotated[float | None, Query(ge=0, le=MOST, description="Only of the last so many seconds.")] = None,
     since_time: Annotated[datetime | None, Query(description="Only what came since (RFC 3339).")] = None,
-    limit: Annotated[int | None, Query(ge=1, description="At most so many bytes.")] = None,
+    limit: Annotated[int | None, Query(ge=1, le=2**53, description="At most so many bytes.")] = None,
     timestamps: Annotated[bool, Query(description="The time (RFC 3339) before each line.")] = False,
     follow: Annotated[bool, Query(description="Go on until the container has ended.")] = False,
     previous: Annotated[bool, Query(description="Of the run before the last restart.")] = False,
@@ -169,7 +171,7 @@ async def read_log(
     if task is None:
         task = ((await jobs.get(who, ref)).spec.get("array") or (0,))[0]
     options = LogOptions(tail, _since(since, since_time), limit, timestamps, follow, previous)
-    chunks = await jobs.log(who, ref, index=task, container=container, options=options)
+    chunks = await jobs.output.log(who, ref, index=task, container=container, options=options)
     return content.answer_text(content.until(closing, chunks) if follow else await content.begun(chunks))
 
 
@@ -179,14 +181,14 @@ def _since(seconds: float | None, moment: datetime | None) -> float | None:
     if moment is not None:
         if moment.tzinfo is None:
             raise Invalid("since_time has no time zone.", hint="End it with Z for UTC.", code="invalid-request")
-        return moment.timestamp()
-    return datetime.now().timestamp() - seconds if seconds is not None else None
+        return max(moment.timestamp(), 0.0)
+    return max(datetime.now().timestamp() - seconds, 0.0) if seconds is not None else None
 
 
 @router.get("/{ref}/files", summary="List what a job left", response_model=FileList, responses=problems(404))
 async def list_files(ref: str, jobs: JobsDep, who: Who) -> Response:
     """What its outputs name, with sizes and SHA-256 digests, as it is now."""
-    return answer_items(await jobs.files(who, ref))
+    return answer_items(await jobs.output.files(who, ref))
 
 
 @router.get(
@@ -199,4 +201,4 @@ async def read_file(ref: str, path: str, jobs: JobsDep, who: Who) -> Response:
     """The bytes of one file, by the path that the list of files tells."""
     if not path or path.startswith("/") or ".." in path.split("/"):
         raise NotFound("No file of a job has such a path.")
-    return content.answer_file(await content.begun(await jobs.read_file(who, ref, path)), path)
+    return content.answer_file(await content.begun(await jobs.output.read_file(who, ref, path)), path)

@@ -40,7 +40,7 @@ async def show_site(name: str, jobs: JobsDep, who: Who) -> Response:
 
     The name may be that of a deployment which is a batch system.
     """
-    return answer(await jobs.facilities(who, name))
+    return answer(await jobs.sites.facilities(who, name))
 
 
 @router.get("/images", summary="List baked images", response_model=ImageList, responses=problems())

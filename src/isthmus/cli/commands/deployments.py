@@ -146,7 +146,12 @@ def delete(
     yes: Yes = False,
     detach: Detach = False,
     wait: Annotated[
-        bool, typer.Option("--wait", show_default=False, help="Wait until all of it is gone; this is the default.")
+        bool,
+        typer.Option(
+            "--wait",
+            show_default=False,
+            help="Wait until all of a deployment is gone; this is the default. A job is removed in the background.",
+        ),
     ] = True,
     as_json: Json = False,
 ) -> None:
@@ -163,7 +168,9 @@ def delete(
         _change(client, found.ref, "DELETE", "", "deleted", detach or not wait, as_json)
         return
     client.call("DELETE", f"/jobs/{found.view['id']}")
-    emit({"id": found.view["id"], "deleted": True}) if as_json else note(f"{found.view['name']} is deleted.")
+    emit({"id": found.view["id"], "deleted": True}) if as_json else note(
+        f"{found.view['name']} is deleted; what it left on its site is removed in the background."
+    )
 
 
 def _change(

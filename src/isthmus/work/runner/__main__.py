@@ -1,4 +1,7 @@
-"""``python3 runner.pyz run --submission FOLDER --index I`` on a node, ``… serve`` on a login node."""
+"""``python3 runner.pyz run --submission FOLDER --index I`` on a node, ``… serve`` on a login node.
+
+Jobs of several nodes call ``span`` and ``reach`` besides, see :mod:`.spanning`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,10 @@ def main(argv: list[str]) -> int:
 
         if argv[4].isdigit():
             return run(argv[2], int(argv[4]))
+    if argv[:1] in (["span"], ["reach"]):
+        from .spanning import main as spanning
+
+        return spanning(argv)
     print(_USAGE, file=sys.stderr)
     return 64
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any, Dict, List, Set
 
@@ -20,6 +21,7 @@ from .places import (
     read_small,
     write_json,
 )
+from .removing import remove_tree
 
 Brief = Dict[str, Any]
 TASKS = 100_000
@@ -83,6 +85,16 @@ def forget_secrets(folder: Path) -> None:
             volume["files"] = []
         if held or held_files:
             write_json(folder / "order.json", order)
+        if held_files:
+            _remove_volumes(folder)
+
+
+def _remove_volumes(folder: Path) -> None:
+    """Remove what supervisors have left that were killed before they could: with a node, say."""
+    with contextlib.suppress(OSError):
+        for index in os.listdir(str(folder / "tasks")):
+            with contextlib.suppress(OSError):
+                remove_tree(folder / "tasks" / index / "volumes")
 
 
 def _containers(spec: Dict[str, Any]) -> List[Dict[str, Any]]:

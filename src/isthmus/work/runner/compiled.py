@@ -46,15 +46,10 @@ class Compiled:
 
 
 def compiled(program: bytes) -> bytes:
-    """The archive of a program with its modules compiled for this Python beside their sources.
-
-    What knows the batch system is left out: a supervisor has no use for it.
-    """
+    """The archive of a program with its modules compiled for this Python beside their sources."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(program)) as source, zipfile.ZipFile(file, "w") as target:
         for name in source.namelist():
-            if name.startswith("batch"):
-                continue
             text = source.read(name)
             code = marshal.dumps(compile(text, name, "exec", dont_inherit=True))
             for kept, data in ((name + "c", importlib.util.MAGIC_NUMBER + _UNCHECKED + code), (name, text)):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LONGEST_DELAY = 300.0
 GOOD_RUN = 600.0
 """After a run as long as that, the delays between restarts begin anew."""
+_NO_LIMIT = 1e6
+"""Seconds, for what may take as long as it likes: those of a socket are counted in 2**31 milliseconds at most."""
 _LAST_SECONDS = 2.0
 """What a program has to end in after a hook that took all of its grace."""
 
@@ -153,7 +155,7 @@ class Container:
                 else:
                     self.stop(UNHEALTHY, "the hook after the start failed: %s" % problem, final=False)
 
-            self._loop.later(0, lambda: perform(hook, program, self._loop, float(2**31), hooked, heard=True))
+            self._loop.later(0, lambda: perform(hook, program, self._loop, _NO_LIMIT, hooked, heard=True))
         elif program is not None:
             self._probe(program)
 

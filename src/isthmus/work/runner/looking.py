@@ -46,11 +46,12 @@ class Known:
             self.site_id = site_id(self.place)
         if self.site_id is not None and not self.indices:
             try:
-                self.indices = read_brief(self.place)["indices"]
+                indices = read_brief(self.place)["indices"]
             except OSError:
                 return False
             tasks = str(self.place / "tasks")
-            self.paths = {index: "{}/{}/status.json".format(tasks, index) for index in self.indices}
+            self.paths = {index: "{}/{}/status.json".format(tasks, index) for index in indices}
+            self.indices = indices  # at last: another thread that sees them goes on to the paths
         return self.site_id is not None
 
     def report(self, index: int, afresh: bool = False) -> Optional[Task]:

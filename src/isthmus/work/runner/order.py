@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 from .outcomes import CannotStart
 
@@ -39,13 +40,20 @@ class Order:
 
     @property
     def launcher(self) -> list[str]:
-        """What goes before the command of a main container so that all processes of the task run it."""
+        """What goes before the command of a main container that is to run, or to start others, on several nodes."""
+        if self.runtime.get("span"):
+            return [sys.executable, "-I", "-S", os.path.abspath(sys.argv[0]), "span", "--submission", self.folder, "--"]
         if self.spec.get("launch", "once") != "each" or self.resources.get("tasks", 1) == 1:
             return []
         launcher: list[str] = self.runtime.get("launcher") or []
         if not launcher:
             raise CannotStart("launch: this site has no launcher for a job of several processes")
         return launcher
+
+    @property
+    def leads(self) -> bool:
+        """Whether this node speaks for the task: of several that the scheduler started together only the first does."""
+        return not self.runtime.get("span") or os.environ.get(self.runtime["rank"], "0") == "0"
 
     def _share_memory(self) -> None:
         """Let the one container of a task have what its processes on this node have together, unless it says less.

@@ -184,9 +184,11 @@ def children(pid: int) -> list[int]:
 
 def descendants(pid: int) -> Iterator[int]:
     """All that a process started, and what that started, and so on."""
-    for child in children(pid):
+    waiting = children(pid)  # no recursion: a job may make a chain of any length
+    while waiting:
+        child = waiting.pop()
         yield child
-        yield from descendants(child)
+        waiting += children(child)
 
 
 def _session(pid: int) -> int:

@@ -21,6 +21,8 @@ from .places import folder, open_file, parts
 
 FILES = 100_000
 """How many outputs one submission may have."""
+BYTES = 2**40
+"""How large they may be together: a file of holes costs its writer nothing, and its reader the time of its size."""
 DEPTH = 100
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _Names = Tuple[str, ...]
@@ -79,6 +81,8 @@ def find(work: Path, patterns: Sequence[str]) -> List[_Names]:
     for pattern in patterns:
         with contextlib.suppress(FileNotFoundError), folder(work, ()) as descriptor:  # before the job's start
             _match(descriptor, (), parts(pattern), found)
+    if sum(seen.st_size for seen in found.values()) > BYTES:
+        raise Permanent("outputs: more than {} bytes".format(BYTES))
     return sorted(found)
 
 

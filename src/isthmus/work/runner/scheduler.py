@@ -53,6 +53,27 @@ class Batch(Protocol):
         """As :class:`isthmus.sites.jobs.Facilities`, in JSON."""
 
 
+class Meeting(Protocol):
+    """What the nodes of a job that the scheduler started together know of each other: ``rank`` of ``size``.
+
+    Only modules of sites have it whose drivers say ``span`` in the runtime of such jobs.
+    """
+
+    rank: int
+    size: int
+
+    def post(self, name: str, value: str) -> None:
+        """Let the others know something."""
+
+    def read(self, name: str, patience: float) -> str:
+        """What another has posted; raises when it has not within so many seconds."""
+
+
 def load(config: Dict[str, Any], root: Path) -> Batch:
     """The batch system whose module travelled with this program."""
     return importlib.import_module("batch").Batch(config, root)  # type: ignore[no-any-return]
+
+
+def meet() -> Meeting:
+    """The nodes that were given to this job."""
+    return importlib.import_module("batch").Meeting()  # type: ignore[no-any-return]

@@ -210,7 +210,7 @@ class Submissions:
         """Let it be known, whatever is lost, that these may have been handed over."""
         if not ready:
             return []
-        mark = {"host": socket.gethostname(), "session": os.getsid(0), "time": time.time()}
+        mark = _mark_now()
         try:
             self._journal.note(entry["id"] for entry in ready)
             first = ready[0]["folder"] / "submitting"
@@ -267,6 +267,9 @@ class Submissions:
             if answer is not None and answer.get("kind") in ("permanent", "quota"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(str(place / "submitting"))
+            elif answer is not None:  # a slow scheduler may take it yet: it has its time to show that from now on
+                with contextlib.suppress(OSError):
+                    write_json(place / "submitting", _mark_now(), durable=False)
             told[entry["id"]] = answer
         self._step("answered")
 
@@ -306,6 +309,11 @@ class Submissions:
             with contextlib.suppress(FileNotFoundError):
                 used |= digests(read_brief(self._places.submission(id)))
         return self._blobs.sweep(used, keep)
+
+
+def _mark_now() -> Dict[str, Any]:
+    """Who hands over, and when."""
+    return {"host": socket.gethostname(), "session": os.getsid(0), "time": time.time()}
 
 
 def _link(first: Path, other: Path, mark: Dict[str, Any]) -> None:

@@ -183,6 +183,10 @@ def _conduct(order: Order, loop: Loop, task: Task) -> int:
         loop.close()
         processes.end_descendants()
         task.close()
+    if order.runtime.get("span"):
+        from .spanning import forget
+
+        forget(order)
     if order.stream:
         from pathlib import Path
 
@@ -217,7 +221,7 @@ def _write_last_words(order: Order, attempt: int, reason: str, words: str) -> No
     with contextlib.suppress(OSError):
         os.makedirs(order.place, mode=0o700, exist_ok=True)
         write(path, json.dumps(status))
-    if order.stream:
+    if order.stream and order.leads:
         from .task import print_line
 
         with contextlib.suppress(OSError):

@@ -102,7 +102,7 @@ class Task:
         except OSError:  # a disk that is full for a while must not end the task
             return False
         self._told = text
-        if self.order.stream:
+        if self.order.stream and self.order.leads:
             print_line({"status": json.loads(text)})
         return True
 

@@ -5,111 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from isthmus.sites.errors import Permanent
-from isthmus.sites.jobs import Jobs, LogOptions, Submission
+from isthmus.sites.jobs import Jobs
 from isthmus.sites.local.driver import LocalDriver
 from isthmus.sites.local.remote import machine
-from isthmus.sites.local.remote.door import Door
-from isthmus.work.job import ENDED, Container, JobSpec, JobState, Launch, Resources, TaskStatus
+from isthmus.work.job import ENDED, Container, JobSpec, JobState, Launch, Resources
 
-PATIENCE = 60.0
+from .queue_bench import Bench, bench, gone, parent, plain, written
 
-
-@dataclass(slots=True)
-class Bench:
-    """A queue of the test's own."""
-
-    folder: Path
-    driver: LocalDriver
-    count: int = 0
-    ids: list[str] = field(default_factory=list)
-
-    async def submit(self, script: str, array: int | None = None, **more: object) -> str:
-        """Hand over a script, which must be taken; the submission's id."""
-        spec = plain(script, array, **more)
-        (error,) = await self.driver.submit_jobs([self.submission(spec)])
-        assert error is None, error
-        return self.ids[-1]
-
-    def submission(self, spec: JobSpec) -> Submission:
-        self.count += 1
-        self.ids.append(f"0123456789ab-{self.count}")
-        return Submission(self.ids[-1], "a job", spec, spec.indices)
-
-    async def look(self, id: str) -> Sequence[TaskStatus]:
-        return (await self.driver.look_at_jobs([id]))[id]
-
-    async def until(self, id: str, *states: JobState, tasks: int | None = None) -> Sequence[TaskStatus]:
-        """Wait until that many tasks (None: all) are in one of the states."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            found = await self.look(id)
-            if sum(task.state in states for task in found) >= (len(found) if tasks is None else tasks):
-                return found
-            assert time.monotonic() < deadline, found
-            await asyncio.sleep(0.02)
-
-    async def end(self, id: str) -> Sequence[TaskStatus]:
-        return await self.until(id, *ENDED)
-
-    async def log(self, id: str, index: int = 0) -> bytes:
-        return b"".join([part async for part in self.driver.read_log(id, index, "main", LogOptions())])
-
-    def work(self, id: str) -> Path:
-        return self.folder / "submissions" / id / "work"
-
-    @property
-    def queue(self) -> int:
-        """The queue process; 0 when there is none."""
-        return int(Door(self.folder / "queue").who().get("pid", 0))
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    folder = tmp_path / "jobs"
-    driver = LocalDriver("here", {"jobs": {"folder": str(folder), "cpus": 2}})
-    made = Bench(folder, driver)
-    yield made
-    await driver.cancel_jobs(dict.fromkeys(await driver.list_jobs()), grace=0)
-    for id in await driver.look_at_jobs(await driver.list_jobs()):
-        await made.end(id)
-    await driver.close()
-    if pid := made.queue:
-        os.kill(pid, signal.SIGTERM)
-        await gone(pid)
-
-
-def plain(script: str, array: int | None = None, **more: object) -> JobSpec:
-    container = Container("main", None, ("sh", "-c", script))
-    return JobSpec((container,), array=None if array is None else tuple(range(array)), **more)  # type: ignore[arg-type]
-
-
-async def written(path: Path) -> int:
-    """The number that a task writes to a file."""
-    deadline = time.monotonic() + PATIENCE
-    while not (text := await asyncio.to_thread(lambda: path.read_text() if path.exists() else "")).strip():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
-    return int(text)
-
-
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-async def gone(*pids: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while any(machine.born(pid) for pid in pids):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+__all__ = ["bench"]
 
 
 async def test_the_local_driver_takes_jobs(bench: Bench) -> None:
@@ -305,6 +213,21 @@ async def test_hostile_words_stay_words(bench: Bench) -> None:
     assert (await bench.end(id))[0].state == JobState.SUCCEEDED
     assert await bench.log(id) == hostile.encode()
     assert not (bench.work(id) / "escaped").exists()
+
+
+async def test_a_status_of_any_length_does_not_end_the_queue_process(bench: Bench) -> None:
+    spec = JobSpec((Container("main", None, ("a" * 100_000,)),), array=(0, 1, 2))
+    others = await bench.submit("sleep 1")
+    await bench.until(others, JobState.RUNNING)
+    before = bench.queue
+    assert await bench.driver.submit_jobs([bench.submission(spec)]) == [None]
+    tasks = await bench.end(bench.ids[-1])
+    assert [(t.state, t.reason, t.exit_code) for t in tasks] == [(JobState.FAILED, "StartError", 127)] * 3
+    many = JobSpec(tuple(Container(f"c{n:0100}", None, ("true",)) for n in range(150)), array=(0,))
+    assert await bench.driver.submit_jobs([bench.submission(many)]) == [None]
+    (task,) = await bench.end(bench.ids[-1])
+    assert (task.state, len(task.containers)) == (JobState.SUCCEEDED, 150)
+    assert bench.queue == before
 
 
 async def test_facilities_name_what_there_is(bench: Bench) -> None:

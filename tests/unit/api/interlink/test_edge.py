@@ -262,6 +262,15 @@ async def test_a_name_that_would_end_the_virtual_kubelet_is_dropped(kubelet: Cli
     assert (await kubelet.ask("GET", "/status", [pod()])).json() == [shown()]
 
 
+async def test_a_container_that_the_cluster_has_no_status_of_is_dropped(kubelet: Client, recorder: Recorder) -> None:
+    made = pod(container(), container("later"))
+    made["status"]["containerStatuses"].pop()
+    status = shown()
+    status["containers"] = [*status["containers"], {"name": "later", "state": {"terminated": {"exitCode": 0}}}]
+    recorder.answers = [(200, json.dumps([status]).encode())]
+    assert (await kubelet.ask("GET", "/status", [made])).json() == [shown()]
+
+
 async def test_a_pod_that_the_plugin_lost_ends_in_time(kubelet: Client, recorder: Recorder, clock: Clock) -> None:
     """The stock API server would show it running for ever."""
     made = pod(annotations={"JobID": "1004"})

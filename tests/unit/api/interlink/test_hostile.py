@@ -111,8 +111,10 @@ def test_annotations_steer_only_what_they_may(key: str, text: str) -> None:
 def test_names_are_names(uid: str, name: str, called: str, image: str) -> None:
     made = pod(container(called, image=image), uid=uid, name=name)
     if (spec := outcome(made)) is not None:
+        taken = spec.containers[0].image or ""
         assert all(c.isalnum() or c == "-" for c in uid + called)
-        assert ".." not in (spec.containers[0].image or "").split("/")
+        assert ".." not in taken.split("/")
+        assert not taken.startswith("/") or (normpath(taken) + "/").startswith("/cvmfs/")
 
 
 JSON = st.recursive(

@@ -74,6 +74,19 @@ def test_a_socket_is_its_owners_alone(tmp_path: Path) -> None:
         assert path.is_socket()
 
 
+def test_the_socket_of_a_process_that_took_over_stays(tmp_path: Path) -> None:
+    where = Listening(path=tmp_path / "plugin.sock")
+    with where.open():
+        before = where.mark()
+    with where.open() as successor:
+        where.withdraw(before)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(where.path))
+        successor.close()
+        where.withdraw(where.mark())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(Conflict, match="no socket"):

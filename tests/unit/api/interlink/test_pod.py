@@ -115,6 +115,14 @@ SEC = {"secrets": [secret("s", user="alice")]}
             {"projectedvolumemaps": [{"metadata": {"name": "v"}, "data": {"labels": 'app="v"\n'}}]},
             Volume("v", files=(File("labels", "YXBwPSJ2Igo="),)),
         ),
+        ({"projected": {"sources": [{"configMap": {"name": "none", "optional": True}},
+                                    {"secret": {"name": "none", "optional": True}}]}}, {}, Volume("v", files=())),
+        (
+            {"projected": {"sources": [{"secret": {"name": "s", "items": [
+                {"key": "k", "path": "id", "mode": 256}]}}]}},
+            {"projectedvolumemaps": [{"metadata": {"name": "v"}, "data": {"id": "t"}}]},
+            Volume("v", files=(File("id", "dA==", mode=0o400),)),
+        ),
         ({"emptyDir": {}}, {}, Volume("v")),
         ({"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}, {}, Volume("v", in_memory=True)),
         ({}, {}, Volume("v")),
@@ -122,6 +130,15 @@ SEC = {"secrets": [secret("s", user="alice")]}
 )  # fmt: skip
 def test_volumes(volume: dict[str, Any], contents: dict[str, Any], made: Volume) -> None:
     assert volume_of(volume, contents) == made
+
+
+def test_files_that_are_for_a_group_are_read_by_all_of_the_pod() -> None:
+    made = pod(
+        container(volumeMounts=[{"name": "v", "mountPath": "/v"}]),
+        securityContext={"fsGroup": 2000, "runAsUser": 1000},
+        volumes=[{"name": "v", "secret": {"secretName": "s", "defaultMode": 0o400}}],
+    )
+    assert spec_of(made, SEC).volumes == (Volume("v", files=(File("user", "YWxpY2U=", mode=0o444),)),)
 
 
 def test_a_folder_of_the_node_where_the_operator_allows_it() -> None:
@@ -185,9 +202,32 @@ def test_mounts() -> None:
     )
     assert first(pod(made, volumes=[{"name": "v", "emptyDir": {}}])).mounts == (
         Mount("v", "/a", read_only=True),
-        Mount("v", "/b/c", "x/y"),
         Mount("v", "/d", "logs/p-1"),
+        Mount("v", "/b/c", "x/y"),
     )
+
+
+def test_a_mount_in_another_comes_after_it() -> None:
+    made = container(volumeMounts=[{"name": "v", "mountPath": path} for path in ("/a/b/c", "/z", "/a/b/", "/a")])
+    mounts = first(pod(made, volumes=[{"name": "v", "emptyDir": {}}])).mounts
+    assert [mount.path for mount in mounts] == ["/z", "/a", "/a/b/", "/a/b/c"]
+
+
+@pytest.mark.parametrize(
+    ("volume", "only_read"),
+    [
+        ({"configMap": {"name": "cm"}}, True),
+        ({"secret": {"secretName": "s", "optional": True}}, True),
+        ({"projected": {"sources": []}}, True),
+        ({"downwardAPI": {"items": []}}, True),
+        ({"emptyDir": {}}, False),
+        ({"hostPath": {"path": "/scratch"}}, False),
+    ],
+)
+def test_files_that_came_with_a_pod_are_only_read(volume: dict[str, Any], only_read: bool) -> None:
+    mounting = container(volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    found = first(pod(mounting, volumes=[{"name": "v", **volume}]), CM, host_paths=("/scratch",))
+    assert found.mounts == (Mount("v", "/v", read_only=only_read),)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +305,13 @@ def test_hooks() -> None:
         ({"image": "--bind=/:/host"}, "image"),
         ({"image": "a b"}, "image"),
         ({"image": "/cvmfs/../../etc"}, "image"),
+        ({"image": "/"}, "image: / of the node may not be an image here"),
+        ({"image": "/home/isthmus/.isthmus"}, "image"),
+        ({"image": "oci:/etc:latest"}, "image"),
+        ({"image": "oci-archive:/srv/x.tar"}, "image"),
+        ({"image": "docker-archive:x.tar"}, "image: the path must be absolute"),
+        ({"image": "instance://others"}, "image: no image is taken from instance://"),
+        ({"image": "sandbox:///etc"}, "image"),
         ({"resources": {"limits": {"rdma/hca": "1"}}}, "resources.limits.rdma/hca"),
         ({"resources": {"limits": {"cpu": "many"}}}, "resources.limits.cpu"),
         ({"resources": {"requests": {"hugepages-2Mi": "1Gi"}}}, "resources.requests.hugepages-2Mi"),
@@ -306,6 +353,7 @@ def test_fields_of_containers_that_are_refused_by_name(fields: dict[str, Any], n
         ({"os": {"name": "windows"}}, "spec.os"),
         ({"restartPolicy": "Sometimes"}, "spec.restartPolicy"),
         ({"activeDeadlineSeconds": -1}, "spec.activeDeadlineSeconds"),
+        ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds"),
         ({"securityContext": {"sysctls": [{"name": "a", "value": "b"}]}}, "spec.securityContext.sysctls"),
         ({"securityContext": {"supplementalGroups": [5]}}, "spec.securityContext.supplementalGroups"),
         ({"initContainers": [container("i", restartPolicy="Always")]}, "spec.initContainers[0].restartPolicy: Always"),
@@ -370,19 +418,19 @@ def limits(**named: str) -> dict[str, Any]:
     ("containers", "init", "needed"),
     [
         ([{}], [], Resources(cpus=1)),
-        ([limits(cpu="1", memory="128Mi")], [], Resources(cpus=1, memory=(128 + 128) * MIB)),
-        ([{"requests": {"cpu": "250m", "memory": "64Mi"}}], [], Resources(cpus=0.25, memory=(64 + 128) * MIB)),
+        ([limits(cpu="1", memory="128Mi")], [], Resources(cpus=1, memory=128 * MIB)),
+        ([{"requests": {"cpu": "250m", "memory": "64Mi"}}], [], Resources(cpus=0.25, memory=64 * MIB)),
         ([{"requests": {"cpu": "250m"}, **limits(cpu="2")}], [], Resources(cpus=2)),
         (
             [limits(cpu="1", memory="1Gi"), limits(cpu="500m", memory="1Gi")],
             [],
-            Resources(cpus=1.5, memory=2 * GIB + 192 * MIB),
+            Resources(cpus=1.5, memory=2 * GIB),
         ),
-        ([limits(memory="1Gi"), {}], [], Resources(cpus=1, memory=GIB + (256 + 192) * MIB)),
+        ([limits(memory="1Gi"), {}], [], Resources(cpus=1, memory=GIB + 256 * MIB)),
         (
             [limits(cpu="1", memory="1Gi")],
             [limits(cpu="4", memory="8Gi")],
-            Resources(cpus=4, memory=8 * GIB + 128 * MIB),
+            Resources(cpus=4, memory=8 * GIB),
         ),
         ([limits(nvidia_com__gpu="1")], [], Resources(gpus=1)),
         ([limits(nvidia_com__gpu="1"), limits(nvidia_com__gpu="2")], [limits(nvidia_com__gpu="2")], Resources(gpus=3)),
@@ -420,7 +468,7 @@ def test_two_kinds_of_gpu_are_refused() -> None:
 
 def test_a_pods_own_resources_hold() -> None:
     made = pod(container(), resources={"limits": {"cpu": "3", "memory": "2Gi"}})
-    assert spec_of(made).resources == Resources(cpus=3, memory=2 * GIB + 128 * MIB)
+    assert spec_of(made).resources == Resources(cpus=3, memory=2 * GIB)
 
 
 def test_policies_and_times() -> None:
@@ -471,6 +519,28 @@ def test_options_of_the_runtime_and_root_of_images() -> None:
     found = first(annotated(singularity_options="--nv --cleanenv", image_root="docker://mirror.example/"))
     assert found.runtime_options == ("--nv", "--cleanenv")
     assert found.image == "docker://mirror.example/busybox"
+
+
+def test_options_that_every_container_is_run_with_are_not_asked_of_the_site() -> None:
+    gpu = container(resources={"limits": {"nvidia.com/gpu": "1"}})
+    for made, left in ((container(), ("--nv", "--compat")), (gpu, ("--compat",))):
+        steered = {"slurm-job.vk.io/singularity-options": "--nv --contain --no-eval --writable-tmpfs --compat"}
+        assert first(pod(made, annotations=steered)).runtime_options == left
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["/cvmfs/unpacked/busybox:1", "/srv/images/a.sif", "oci-archive:/srv/images/a.tar:1", "docker://a/b:1", "oras://a/b",
+     "registry.example:5000/a/b@sha256:00"],
+)  # fmt: skip
+def test_images_of_registries_and_of_folders_that_the_operator_names(image: str) -> None:
+    assert first(pod(container(image=image)), image_paths=("/cvmfs", "/srv/images")).image == image
+
+
+def test_a_root_of_images_does_not_lead_out_of_their_folder() -> None:
+    for root, image in (("/cvmfs/.", "./etc"), ("/etc/", "x"), ("instance://", "x")):
+        made = pod(container(image=image), annotations={"slurm-job.vk.io/image-root": root})
+        assert "spec.containers[0].image" in refusal(made)
 
 
 def test_a_shell_text_where_the_operator_allows_it() -> None:

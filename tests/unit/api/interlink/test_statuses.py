@@ -77,6 +77,13 @@ def test_while_init_containers_run_the_others_initialise() -> None:
     assert [kind for kind, _ in states(found, "initContainers")] == ["terminated", "running"]
 
 
+def test_an_init_container_is_ready_once_it_has_succeeded() -> None:
+    made = pod(container("a"), initContainers=[*INIT, container("i3")])
+    succeeded, failed = (init(f"i{code + 1}", phase=Phase.TERMINATED, exit_code=code) for code in (0, 1))
+    found = look(JobState.RUNNING, succeeded, failed, init("i3", phase=Phase.RUNNING, ready=True), made=made)
+    assert [one["ready"] for one in found["initContainers"]] == [True, False, False]
+
+
 def test_a_failed_init_container_ends_the_main_ones() -> None:
     made = pod(container("a"), initContainers=INIT)
     failed = init("i1", phase=Phase.TERMINATED, exit_code=2, reason=Reason.ERROR)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.sites.htcondor.remote.description import describe, lay_out
-from isthmus.work.job import Container, JobSpec, Output, Resources
+from isthmus.work.job import Container, JobSpec, Launch, Output, Resources
 from isthmus.work.runner.failures import Permanent
 
 ROOT = Path("/home/u/.isthmus")
@@ -39,8 +39,8 @@ def job(resources: Resources | None = None, **more: object) -> JobSpec:
         (job(), "request_cpus", "1"),
         (job(Resources(cpus=0.5, tasks=3)), "request_cpus", "2"),
         (job(), "request_memory", None),
-        (job(Resources(memory=100 * MIB)), "request_memory", "132"),
-        (job(Resources(memory=100 * MIB + 1, tasks=2)), "request_memory", "233"),
+        (job(Resources(memory=100 * MIB)), "request_memory", "164"),
+        (job(Resources(memory=100 * MIB + 1, tasks=2)), "request_memory", "265"),
         (job(Resources(gpus=2)), "request_gpus", "2"),
         (job(Resources(gpus=2)), "require_gpus", None),
         (job(Resources(gpus=1, gpu_type="A100 v1.2")), "require_gpus", 'regexp("A100 v1[.]2", DeviceName, "i")'),
@@ -51,6 +51,15 @@ def job(resources: Resources | None = None, **more: object) -> JobSpec:
             "JobStatus == 2 && time() - JobCurrentStartExecutingDate > 190",
         ),
         (job(), "periodic_remove", None),
+        (job(Resources(tasks=2)), "universe", "vanilla"),
+        (job(Resources(tasks=3), launch=Launch.EACH), "universe", "parallel"),
+        (job(Resources(tasks=3), launch=Launch.EACH), "machine_count", "3"),
+        (job(Resources(tasks=3), launch=Launch.EACH), "My.ParallelShutdownPolicy", '"WAIT_FOR_ALL"'),
+        (job(Resources(nodes=2, tasks=4)), "universe", "parallel"),
+        (job(Resources(nodes=2, tasks=4)), "machine_count", "2"),
+        (job(Resources(nodes=2, tasks=4)), "request_cpus", "2"),
+        (job(Resources(nodes=2, tasks=4)), "My.WantIOProxy", "true"),
+        (job(Resources(nodes=2, tasks=4)), "My.ParallelShutdownPolicy", None),
         (job(array=(1, 2), array_limit=1), "max_materialize", "1"),
         (job(options={"accounting_group": "cms.prod"}), "accounting_group", "cms.prod"),
         (job(options={"priority": "-5"}), "priority", "-5"),
@@ -66,7 +75,8 @@ def test_what_is_asked_of_the_pool(spec: JobSpec, name: str, value: str | None) 
 @pytest.mark.parametrize(
     ("spec", "named"),
     [
-        (job(Resources(nodes=2)), "resources.nodes"),
+        (job(Resources(nodes=2), array=(1, 2)), "array"),
+        (job(Resources(tasks=2), launch=Launch.EACH, array=(1, 2)), "array"),
         (job(Resources(gpus=1, gpu_type='"')), "gpu_type"),
         (job(options={"priority": "1\nqueue"}), "priority"),
         (job(options={"priority": "1.5"}), "priority"),

@@ -248,3 +248,23 @@ def test_facilities_tell_partitions_with_what_waits(slurm: Slurm):
         {"name": "gpu", "default": False, "state": "down", "nodes": 1, "cpus": 4, "free_cpus": 4, "memory": 500 * 2**20,
          "gpus": {"a100": 4, "gpu": 2}, "time_limit": None, "queued": 1, "running": 0},
     ]  # fmt: skip
+
+
+def test_what_a_command_started_does_not_outlive_its_time(slurm: Slurm):
+    wrapper = slurm.place / "sbatch"
+    wrapper.write_text(f"#!/bin/sh\nsleep 600 & echo $! >{slurm.place}/child\nwait\n")
+    slurm.batch = Batch({"bin": str(slurm.place), "timeout": 0.5}, slurm.root)
+
+    [told] = slurm.batch.submit([slurm.entry(1)])
+
+    assert told
+    assert (told["kind"], told["message"]) == ("temporary", "sbatch: no answer in 0.5 s")
+    child = int((slurm.place / "child").read_text())
+    assert not is_running(child)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False

@@ -19,8 +19,10 @@ def order(**more: Any) -> dict[str, Any]:
     return {"id": "0123456789ab-1", "name": "mine", "indices": spec["array"] or [0], "spec": spec}
 
 
-def told(given: dict[str, Any], longest: dict[str, float | None] | None = None, **defaults: str) -> list[str]:
-    return arguments(given, defaults, "/home/u/.isthmus/submissions/x", longest or {})
+def told(
+    given: dict[str, Any], longest: dict[str, float | None] | None = None, largest: int | None = None, **defaults: str
+) -> list[str]:
+    return arguments(given, defaults, "/home/u/.isthmus/submissions/x", longest or {}, {"": largest})
 
 
 def resources(**asked: Any) -> list[str]:
@@ -31,9 +33,9 @@ def resources(**asked: Any) -> list[str]:
     ("asked", "options"),
     [
         ({"cpus": 2.5}, {"--cpus-per-task=3", "--ntasks=1", "--nodes=1"}),
-        ({"memory": 300 * MIB + 1}, {"--mem=301M"}),
-        ({"memory": 1}, {"--mem=64M"}),
-        ({"tasks": 4, "nodes": 2, "cpus": 2, "memory": 300 * MIB}, {"--ntasks=4", "--nodes=2", "--mem-per-cpu=150M"}),
+        ({"memory": 300 * MIB + 1}, {"--mem=365M"}),
+        ({"memory": 1}, {"--mem=65M"}),
+        ({"tasks": 4, "nodes": 2, "cpus": 2, "memory": 300 * MIB}, {"--ntasks=4", "--nodes=2", "--mem-per-cpu=166M"}),
         ({"gpus": 2, "gpu_type": "a100"}, {"--gres=gpu:a100:2"}),
         ({"gpus": 1}, {"--gres=gpu:1"}),
         ({"gpus": 1, "tasks": 2, "gpu_type": "h100"}, {"--gpus-per-task=h100:1"}),
@@ -41,6 +43,31 @@ def resources(**asked: Any) -> list[str]:
 )
 def test_resources_become_options(asked: dict[str, Any], options: set[str]):
     assert options <= set(resources(**asked))
+
+
+APPTAINER = [{"name": "main", "image": "alpine"}]
+
+
+@pytest.mark.parametrize(
+    ("more", "asked", "largest", "option"),
+    [
+        ({}, {}, None, "--mem=164M"),
+        ({"containers": APPTAINER}, {}, None, "--mem=228M"),
+        ({"containers": APPTAINER * 3}, {}, None, "--mem=356M"),
+        ({"containers": [{"image": None}], "init": APPTAINER * 2}, {}, None, "--mem=228M"),
+        ({"containers": APPTAINER}, {}, 200 * MIB, "--mem=200M"),
+        ({"containers": APPTAINER}, {}, 50 * MIB, "--mem=100M"),
+        ({"containers": APPTAINER}, {"tasks": 4}, None, "--mem-per-cpu=132M"),
+        ({"containers": APPTAINER, "launch": "each"}, {"tasks": 4}, None, "--mem-per-cpu=180M"),
+        ({"containers": APPTAINER, "launch": "each"}, {"tasks": 4, "cpus": 2}, 500 * MIB, "--mem-per-cpu=63M"),
+    ],
+)
+def test_slurm_is_asked_for_what_looks_after_a_job_too_unless_no_node_has_it(
+    more: dict[str, Any], asked: dict[str, Any], largest: int | None, option: str
+):
+    resources = {"cpus": 1, "nodes": 1, "tasks": 1, "memory": 100 * MIB, **asked}
+
+    assert option in told(order(**more, resources=resources), largest=largest)
 
 
 def test_nothing_is_said_of_memory_and_time_that_was_not_asked():
@@ -107,7 +134,7 @@ def test_no_value_is_more_than_a_value(options: dict[str, str], name: str):
 
 
 def test_paths_are_taken_as_they_are():
-    made = arguments(order(array=[0]), {}, "/home/a %j/b\\c", {})
+    made = arguments(order(array=[0]), {}, "/home/a %j/b\\c", {}, {})
 
     assert "--chdir=/home/a %j/b\\c" in made
     assert "--output=/home/a %%j/b\\c/slurm-%a.out" in made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +252,38 @@ def test_secrets_are_for_their_owner_and_go_at_the_end(tmp_path: Path) -> None:
     site.looking.look([name(1)])
     assert "s3cret" not in place.read_text()
     assert json.loads(place.read_text())["name"] == "a job"
+
+
+def test_volumes_of_a_supervisor_that_died_with_its_node_go_too(tmp_path: Path) -> None:
+    """They have what secrets there were."""
+    site = Site(tmp_path)
+    files = [{"path": "token", "content": base64.b64encode(b"s3cret").decode()}]
+    site.submissions.submit([order(volumes=[{"name": "v", "files": files}])])
+    volume = tmp_path / "submissions" / name(1) / "tasks" / "0" / "volumes" / "v"
+    volume.mkdir(parents=True)
+    (volume / "token").write_text("s3cret")
+    volume.chmod(0o500)
+    site.report(name(1), 0, state="running")
+    site.scheduler.told[name(1)] = {0: {"state": "failed", "reason": "NodeFail"}}
+    assert site.looking.look([name(1)])[name(1)][0]["reason"] == "NodeFail"
+    assert not volume.parent.exists()
+
+
+def test_what_timed_out_has_its_time_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from when it began: the scheduler may take it as late as that."""
+    site = Site(tmp_path, settle=60)
+    began = time.time()
+    monkeypatch.setattr(time, "time", lambda: began)
+    site.scheduler.answers[name(1)] = {"kind": "temporary", "message": "sbatch: no answer in 300 s"}
+    site.submissions._step = lambda step: monkeypatch.setattr(
+        time, "time", lambda: began + 300 * (step in ("submitted", "answered"))
+    )
+    site.submissions.submit([order()])
+    site.scheduler.answers.clear()
+    (told,) = site.submissions.submit([order()])
+    assert told is not None
+    assert (told["kind"], told["delay"]) == ("temporary", 60.0)
+    assert site.scheduler.accepted() == []
 
 
 def test_removal(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from isthmus.api.dialects.interlink.core import EnvVar, PodContainer, PodSecurit
 from isthmus.api.dialects.interlink.demands import Demand
 from isthmus.api.dialects.interlink.expansion import expand
 from isthmus.api.dialects.interlink.fields import CONFINED
+from isthmus.api.dialects.interlink.images import fault_of_image
 from isthmus.api.dialects.interlink.paths import fault_of_absolute, fault_of_relative
 from isthmus.api.dialects.interlink.policy import Policy
 from isthmus.api.dialects.interlink.refusals import Refusals, show
@@ -19,11 +20,14 @@ from isthmus.work.job import Container, Mount
 
 
 class Containers:
-    """Translates the containers of one pod; what cannot be honoured is noted in ``refusals``."""
+    """Translates the containers of one pod; what cannot be honoured is noted in ``refusals``.
+
+    ``volumes`` says of each whether it is only read, whatever a mount of it says.
+    """
 
     def __init__(
         self,
-        volumes: frozenset[str],
+        volumes: Mapping[str, bool],
         security: PodSecurityContext,
         wishes: Wishes,
         shared: Sequence[Mount],
@@ -74,11 +78,11 @@ class Containers:
             self._refusals.add(f"{path}.lifecycle", "an init container has no hooks", tolerable=False)
 
     def _image(self, image: str, path: str) -> str:
-        if not image or not image.isprintable() or " " in image or image.startswith("-") or ".." in image.split("/"):
-            self._refusals.add(path, "it is no name of an image", tolerable=False)
+        if self._wishes.image_root and image and not image.startswith("/") and "://" not in image:
+            image = self._wishes.image_root + image
+        if fault := fault_of_image(image, self._policy.image_paths):
+            self._refusals.add(path, fault, tolerable=False)
             return "refused"
-        if self._wishes.image_root and not image.startswith("/") and "://" not in image:
-            return self._wishes.image_root + image
         return image
 
     def _env(self, variables: Sequence[EnvVar], path: str) -> dict[str, str]:
@@ -121,7 +125,8 @@ class Containers:
                 self._refusals.add(f"{at}.mountPath", "something else is mounted there", tolerable=False)
             taken.add(where)
             made[mount.path] = mount
-        return tuple(made.values())
+        # What lies in another mount comes after it, which would hide it else.
+        return tuple(sorted(made.values(), key=lambda mount: mount.path.rstrip("/").count("/")))
 
     def _mount(self, mount: VolumeMount, env: Mapping[str, str], path: str) -> Mount | None:
         sub_path = mount.sub_path or expand(mount.sub_path_expr, env)
@@ -136,7 +141,11 @@ class Containers:
         wrong = {name: fault for name, fault in faults.items() if fault}
         for name, fault in wrong.items():
             self._refusals.add(f"{path}.{name}", fault, tolerable=False)
-        return None if wrong else Mount(mount.name, mount.mount_path, sub_path, mount.read_only)
+        return (
+            None
+            if wrong
+            else Mount(mount.name, mount.mount_path, sub_path, mount.read_only or self._volumes[mount.name])
+        )
 
     def _user(self, container: PodContainer, path: str) -> tuple[int | None, int | None]:
         own, pod = container.security_context, self._security

@@ -92,6 +92,7 @@ class PodSecurityContext(Wire):
     run_as_user: Id | None = None
     run_as_group: Id | None = None
     run_as_non_root: bool | None = None
+    fs_group: Id | None = None
 
 
 class Requirements(Wire):
@@ -217,7 +218,7 @@ class PodSpec(Wire):
     volumes: list[PodVolume] = []
     restart_policy: Literal["Always", "OnFailure", "Never"] = "Always"
     termination_grace_period_seconds: Seconds = 30
-    active_deadline_seconds: Seconds | None = None
+    active_deadline_seconds: Annotated[float, Field(ge=1, le=10**9)] | None = None
     security_context: PodSecurityContext = PodSecurityContext()
     resources: Requirements = Requirements()
     host_users: bool | None = None

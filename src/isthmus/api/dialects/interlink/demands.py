@@ -16,12 +16,6 @@ from isthmus.work.job import Resources
 
 UNSAID = 256 * 1024**2
 """Bytes for a container that says nothing of memory beside others that do."""
-OVERHEAD = 64 * 1024**2
-"""Bytes that a container's runtime takes beside the container, and what looks after the pod once more.
-
-The site counts them as the job's, while limits are those of the containers alone: without it a site that enforces
-memory would kill every small pod.
-"""
 _LARGEST = Decimal(2**62)
 
 
@@ -102,7 +96,7 @@ def sum_up(
     needed = whole.memory if whole.memory is not None else memory
     return Resources(
         cpus=float(chosen) if chosen > 0 else 1,
-        memory=None if needed is None else needed + OVERHEAD * (1 + max(len(main), 1)),
+        memory=needed,
         gpus=count,
         gpu_type=kind or None,
     )

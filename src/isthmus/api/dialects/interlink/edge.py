@@ -23,7 +23,7 @@ from isthmus.api.dialects.interlink import logs
 from isthmus.api.dialects.interlink.door import Call, Malformed, Route, read_json
 from isthmus.api.dialects.interlink.memory import Statuses
 from isthmus.api.dialects.interlink.retrieval import retrieve
-from isthmus.api.dialects.interlink.statuses import status_of
+from isthmus.api.dialects.interlink.statuses import known_containers, status_of
 from isthmus.api.dialects.interlink.upstream import Broken, Reply, Unreached, Upstream
 from isthmus.api.dialects.interlink.wire import AskedPod, CreateRequest, NamedContainer
 from isthmus.errors import Unsupported
@@ -221,7 +221,7 @@ def _parse(content: bytes) -> Any:
 
 def _safe(pod: AskedPod, status: Mapping[str, Any]) -> dict[str, Any] | None:
     """A plugin's status with the pod's own containers only; None when it has none of them."""
-    containers = _of_pod(pod.spec.containers, status.get("containers"))
+    containers = _of_pod(known_containers(pod), status.get("containers"))
     init = _of_pod(pod.spec.init_containers, status.get("initContainers"))
     if not containers:
         return None

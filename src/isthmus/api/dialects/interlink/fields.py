@@ -52,8 +52,7 @@ HARMLESS: Mapping[str, Mapping[str, Harmless]] = {
         "runtimeClassName": Harmless("GPUs are asked for as resources", ("nvidia",)),
     },
     "pod.securityContext": {
-        "fsGroup": Harmless("volumes belong to the one user that runs all containers of the job"),
-        "fsGroupChangePolicy": Harmless("as fsGroup"),
+        "fsGroupChangePolicy": Harmless("files of a pod are made anew for each"),
         "supplementalGroupsPolicy": Harmless("no group is taken away", ("Merge",)),
         "seLinuxChangePolicy": Harmless("no label is changed"),
         "seccompProfile": Harmless("the site's runtime has its own default", _DEFAULT),

@@ -79,6 +79,19 @@ class Listening:
         """The listening socket; raises :class:`~isthmus.errors.Invalid` if there cannot be one."""
         return _open_tcp(*self.host_port()) if self.path is None else _open_unix(self.path)
 
+    def mark(self) -> tuple[int, int]:
+        """What tells the socket at ``path`` from one that takes its place; of TCP, and where there is none, zeros."""
+        try:
+            found = self.path.lstat() if self.path is not None else None
+        except FileNotFoundError:
+            found = None
+        return (found.st_ino, found.st_mtime_ns) if found is not None else (0, 0)
+
+    def withdraw(self, mark: tuple[int, int]) -> None:
+        """Remove the socket of ``mark``; that of a process which took over in the meantime stays."""
+        if self.path is not None and self.mark() == mark:
+            self.path.unlink(missing_ok=True)
+
 
 def _is_loopback(host: str) -> bool:
     return ip_address(host).is_loopback

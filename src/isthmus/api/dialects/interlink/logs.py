@@ -22,6 +22,8 @@ from isthmus.sites.jobs import LogOptions
 HEAD_START = 1.0
 """Seconds that a log may stay silent before its answer begins; an error until then becomes the answer's status."""
 _LABEL = re.compile(r"[0-9a-z](?:[-0-9a-z]{0,61}[0-9a-z])?")
+_MOST = 2**53
+"""More lines or bytes than any log has."""
 _YEAR_ZERO = 1
 """Go writes a time that is not set as one of the year 1."""
 
@@ -61,9 +63,9 @@ def options_of(opts: PodLogOptions, now: float) -> LogOptions:
         raise Malformed("Bytes and LimitBytes differ. Set only one of them")
     since = now - opts.since_seconds if opts.since_seconds else _since_time(opts)
     return LogOptions(
-        tail=opts.tail or None,
-        since=since,
-        limit=opts.bytes or opts.limit_bytes or None,
+        tail=min(opts.tail, _MOST) or None,
+        since=since if since is None or since > 0 else None,
+        limit=min(opts.bytes or opts.limit_bytes, _MOST) or None,
         timestamps=opts.timestamps,
         follow=opts.follow,
         previous=opts.previous,

@@ -12,15 +12,16 @@ from isthmus.api.dialects.interlink.annotations import Wishes, read_annotations
 from isthmus.api.dialects.interlink.containers import Containers
 from isthmus.api.dialects.interlink.core import PodContainer, PodSpec, RetrievedPod
 from isthmus.api.dialects.interlink.demands import Demand, read_demand, sum_up
-from isthmus.api.dialects.interlink.policy import Policy
+from isthmus.api.dialects.interlink.policy import INHERENT, Policy
 from isthmus.api.dialects.interlink.refusals import Refusals
 from isthmus.api.dialects.interlink.slurm_flags import apply_flags
-from isthmus.api.dialects.interlink.volumes import Volumes, collect_sent
+from isthmus.api.dialects.interlink.volumes import Volumes, collect_sent, is_only_read
 from isthmus.work.job import Container, JobSpec, Mount, Resources, Volume
 
 PRE_EXEC = "pre-exec"
 """The init container that runs what ``slurm-job.vk.io/pre-exec`` says, as a process of the node."""
-_SHARED = "annotated-{}"
+_SHARED = "annotated.{}"
+"""No volume of a pod has a dot in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,17 @@ class _Translation:
         pod = self._pod
         self._refuse_pod_fields()
         wishes = read_annotations(self._retrieved.pod.metadata.annotations, self._policy, self._refusals)
+        init_demands, main_demands = self._demands("initContainers"), self._demands("containers")
+        inherent = INHERENT | ({"--nv"} if any(one.gpus for one in (*init_demands, *main_demands)) else set())
+        asked = tuple(option for option in wishes.runtime_options if option not in inherent)
+        wishes = replace(wishes, runtime_options=asked)
         volumes = self._volumes()
         shared = [Volume(_SHARED.format(n), host_path=bind.source) for n, bind in enumerate(wishes.binds)]
         mounts = [Mount(v.name, b.target, read_only=b.read_only) for v, b in zip(shared, wishes.binds, strict=True)]
         make = Containers(
-            frozenset(one.name for one in pod.volumes), pod.security_context, wishes, mounts, self._policy,
+            {one.name: is_only_read(one) for one in pod.volumes}, pod.security_context, wishes, mounts, self._policy,
             self._refusals,
         )  # fmt: skip
-        init_demands, main_demands = self._demands("initContainers"), self._demands("containers")
         init = _translate_all(make, pod.init_containers, init_demands, "initContainers")
         main = _translate_all(make, pod.containers, main_demands, "containers")
         self._refuse_same_names([*pod.init_containers, *pod.containers])
@@ -103,7 +107,10 @@ class _Translation:
     def _volumes(self) -> list[Volume]:
         pod = self._pod
         mounted = {m.name for one in (*pod.init_containers, *pod.containers) for m in one.volume_mounts}
-        make = Volumes(collect_sent(self._retrieved.container), self._policy, self._refusals)
+        make = Volumes(
+            collect_sent(self._retrieved.container), self._policy, self._refusals,
+            shared=pod.security_context.fs_group is not None,
+        )  # fmt: skip
         made = [
             make.translate(one, f"spec.volumes[{index}]", one.name in mounted) for index, one in enumerate(pod.volumes)
         ]

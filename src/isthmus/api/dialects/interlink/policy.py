@@ -16,6 +16,8 @@ RUNTIME_OPTIONS = frozenset({
     "--fakeroot", "--compat", "--no-init",
 })  # fmt: skip
 """Options of the container runtime that widen nothing."""
+INHERENT = frozenset({"--contain", "--no-eval", "--writable-tmpfs"})
+"""Those that every container is run with anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Policy:
 
     host_paths: tuple[str, ...] = ()
     """Folders of the node, below which pods may mount what is there."""
+    image_paths: tuple[str, ...] = ("/cvmfs",)
+    """Folders of the node whose files and folders pods may name as images; whoever may name one reads what is in it."""
     pre_exec: bool = False
     """Whether ``slurm-job.vk.io/pre-exec``, which a shell of the node runs, is taken."""
     confined: bool = False

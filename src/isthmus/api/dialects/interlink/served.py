@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Collection, Mapping
 
 from isthmus.api.dialects.interlink.jobs import PodJob
-from isthmus.errors import NotFound, Unsupported
+from isthmus.errors import Busy, NotFound, Unsupported
 from isthmus.identity import Principal
 from isthmus.job_service import JobRequest, JobService
 from isthmus.sites.jobs import Facilities, LogOptions
@@ -27,7 +27,10 @@ class ServedPodJobs:
     async def create(self, spec: JobSpec, name: str, key: str) -> str:
         """Store a job, or find the one of that key. What is asked anew for the same pod changes nothing."""
         if known := (await self._service.of_keys(self._who, [key])).get(key):
-            return known.id
+            try:
+                return (await self._service.get(self._who, known.id)).id
+            except NotFound:
+                raise Busy("the job that this pod had is being removed", retry_after=1) from None
         view, _ = await self._service.create(self._who, JobRequest(spec, job_name(name), self._site, key=key))
         return view.id
 
@@ -49,12 +52,13 @@ class ServedPodJobs:
         known = (await self._service.of_keys(self._who, [key])).get(key)
         if known is None:
             raise NotFound(f"there is no job of pod {key}")
-        stream = await self._service.log(self._who, known.id, index=0, container=container or None, options=options)
+        output, name = self._service.output, container or None
+        stream = await output.log(self._who, known.id, index=0, container=name, options=options)
         async for chunk in stream:
             yield chunk
 
     async def facilities(self) -> Facilities:
-        view = await self._service.facilities(self._who, self._site)
+        view = await self._service.sites.facilities(self._who, self._site)
         if not view.ready:
             raise Unsupported(f"{self._site}: {view.detail}")
         return Facilities(

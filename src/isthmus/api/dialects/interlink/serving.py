@@ -27,6 +27,12 @@ from isthmus.api.dialects.interlink.upstream import Address, Local, Remote
 log = logging.getLogger("isthmus.interlink")
 GRACE = 3
 """Seconds that requests under way may take to end once the endpoint stops."""
+IDLE = 3600
+"""Seconds that a connection may be silent.
+
+The stock programs keep theirs, and ask every 5 s: one that is closed just as a pod is handed over on it costs the pod,
+since a POST is not sent twice. They end idle ones themselves.
+"""
 OpenApp = Callable[[TokenFile | None], AbstractAsyncContextManager[ASGIApp]]
 OpenJobs = Callable[[], AbstractAsyncContextManager[PodJobs]]
 
@@ -78,14 +84,14 @@ async def _serve(open_app: OpenApp, listening: Listening) -> None:
     tokens = listening.tokens()
     async with open_app(tokens) as app:
         with contextlib.closing(listening.open()) as listener:
+            mark = listening.mark()
             try:
                 server = make_server(app, listening)
                 _stop_on_signals(server)
                 log.info("listening on %s", _name(listener, listening))
                 await server.serve([listener])
             finally:
-                if listening.path is not None:
-                    listening.path.unlink(missing_ok=True)
+                listening.withdraw(mark)
 
 
 class Server(uvicorn.Server):
@@ -107,6 +113,7 @@ def make_server(app: ASGIApp, listening: Listening) -> Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=GRACE,
     )
     config.load()

@@ -56,8 +56,7 @@ def status_of(pod: AskedPod, job: PodJob | None, policy: Policy | None = None) -
     """
     if job is None and not pod.metadata.annotations.get(JID):
         return None
-    known = {one.name for one in pod.status.container_statuses}
-    main = [one for one in pod.spec.containers if not known or one.name in known]
+    main = known_containers(pod)
     if not main:
         return None
     if job is None:
@@ -76,6 +75,12 @@ def status_of(pod: AskedPod, job: PodJob | None, policy: Policy | None = None) -
         containers=containers,
         initContainers=init,
     )
+
+
+def known_containers(pod: AskedPod) -> list[NamedContainer]:
+    """The containers that the cluster has a status of: told of another, the virtual kubelet ends."""
+    known = {one.name for one in pod.status.container_statuses}
+    return [one for one in pod.spec.containers if not known or one.name in known]
 
 
 class _View:
@@ -215,12 +220,19 @@ def _fields(named: NamedContainer, state: dict[str, Any], status: ContainerStatu
         "name": named.name,
         "state": state,
         "lastState": last,
-        "ready": "running" in state and status.ready,
+        "ready": _is_ready(state, status),
         "started": "running" in state,
         "restartCount": status.restarts,
         "image": named.image,
         "imageID": "",
     }
+
+
+def _is_ready(state: Mapping[str, Any], status: ContainerStatus) -> bool:
+    """An init container is ready once it has succeeded, another while it runs and its probe says so."""
+    if status.init:
+        return bool(state.get("terminated", {}).get("exitCode", 1) == 0)
+    return "running" in state and status.ready
 
 
 def stamp(time: float | None) -> str | None:

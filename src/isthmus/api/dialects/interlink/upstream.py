@@ -23,6 +23,10 @@ TIMEOUT = 120.0
 """Seconds, as long as the stock API server waits."""
 
 
+IDLE = 2.0
+"""Seconds after which a connection is not used again: plugins in Python end theirs after 5, perhaps as we ask."""
+
+
 class Unreached(Exception):
     """The plugin was not reached: nothing was sent, so that another try does no harm."""
 
@@ -108,13 +112,21 @@ class Remote:
         self._address = address
         parts = urlsplit(address.url)
         socket = parts.path if parts.scheme == "unix" else None
-        if parts.scheme not in ("http", "https", "unix") or not (socket or parts.hostname):
+        reached = parts.hostname if socket is None else socket and not parts.netloc
+        if parts.scheme not in ("http", "https", "unix") or not reached or parts.query or parts.fragment:
             raise Invalid(f"{address.url} is no http://, https:// or unix:// URL of a plugin.")
         if parts.username or parts.password:
             raise Invalid("A plugin's URL has no user and no password.", hint="Give --plugin-token-file.")
+        shown = {"--plugin-ca": address.ca, "--plugin-cert": address.cert, "--plugin-key": address.key}
+        if parts.scheme != "https" and (given := [name for name, file in shown.items() if file is not None]):
+            raise Invalid(f"{', '.join(given)} would say nothing to {parts.scheme}://: only https:// has certificates.")
+        if address.key is not None and address.cert is None:
+            raise Invalid("--plugin-key goes with --plugin-cert.")
+        if address.token_file is not None:
+            first_token(address.token_file)
         base = "http://unix" if socket else address.url.rstrip("/")
         # Each log that is followed holds a connection: a bound would let them keep out everything else.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=IDLE)
         self._client = httpx.AsyncClient(
             base_url=base,
             transport=httpx.AsyncHTTPTransport(uds=socket, limits=limits) if socket else None,

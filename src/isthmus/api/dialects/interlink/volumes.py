@@ -17,6 +17,7 @@ from isthmus.api.dialects.interlink.core import (
     PodVolume,
     ProjectedConfigMap,
     ProjectedSource,
+    Projection,
     SecretSource,
 )
 from isthmus.api.dialects.interlink.paths import fault_of_absolute, fault_of_relative, fault_of_tree, is_below
@@ -70,10 +71,15 @@ def _encode(text: str) -> str:
 
 
 class Volumes:
-    """Turns volumes into those of a job; what cannot be is noted in ``refusals``."""
+    """Turns volumes into those of a job; what cannot be is noted in ``refusals``.
 
-    def __init__(self, sent: Sent, policy: Policy, refusals: Refusals):
+    ``shared`` says that the pod's files are for a group (``fsGroup``). A site gives none away: all users of the
+    pod's containers may read them then.
+    """
+
+    def __init__(self, sent: Sent, policy: Policy, refusals: Refusals, *, shared: bool = False):
         self._sent = sent
+        self._read_by = 0o444 if shared else 0
         self._policy = policy
         self._refusals = refusals
 
@@ -151,6 +157,7 @@ class Volumes:
             self._refusals.rest(one.model_extra, "projection", at)
             if one.secret is not None:
                 self._refuse_missing_secret(one.secret, content or {}, f"{at}.secret")
+                modes |= _modes(one.secret.items)
             if one.downward_api is not None:
                 modes |= self._downward_modes(one.downward_api.items, content or {}, f"{at}.downwardAPI")
             if one.service_account_token is not None:
@@ -161,7 +168,7 @@ class Volumes:
             if one.config_map is not None:
                 self._refusals.rest(one.config_map.model_extra, "configMap", f"{at}.configMap")
                 modes |= _modes(one.config_map.items)
-        return self._flat(name, content, modes, source.default_mode, bool(source.sources), path)
+        return self._flat(name, content, modes, source.default_mode, not all(map(_is_optional, source.sources)), path)
 
     def _refuse_missing_secret(self, secret: ProjectedConfigMap, content: Mapping[str, str], path: str) -> None:
         """The stock virtual kubelet drops this source without a word; then its files would be missing."""
@@ -182,10 +189,10 @@ class Volumes:
         return {item.path: item.mode for item in items if item.mode is not None}
 
     def _flat(
-        self, name: str, content: Mapping[str, str] | None, modes: Mapping[str, int], mode: int, any_: bool, path: str
+        self, name: str, content: Mapping[str, str] | None, modes: Mapping[str, int], mode: int, needed: bool, path: str
     ) -> Volume | None:
         if content is None:
-            if not any_:
+            if not needed:
                 return Volume(name, files=())
             self._refusals.add(path, "its content was not sent with the pod", tolerable=False)
             return None
@@ -197,7 +204,7 @@ class Volumes:
             if fault := fault_of_relative(where) or _fault_of_base64(content):
                 self._refusals.add(f"{path}[{show(where)}]", fault, tolerable=False)
                 return None
-            made[where] = File(where, content=content, mode=mode)
+            made[where] = File(where, content=content, mode=mode | self._read_by)
         if fault := fault_of_tree(made):
             self._refusals.add(path, show(fault), tolerable=False)
             return None
@@ -217,11 +224,21 @@ class Volumes:
         return Volume(name, host_path=source.path, host_path_type=source.type)
 
 
+def is_only_read(volume: PodVolume) -> bool:
+    """Whether containers only read it, as the files are that came with a pod."""
+    return any((volume.config_map, volume.secret, volume.projected, volume.downward_api))
+
+
 def fault_of_host_path(path: str, allowed: Iterable[str]) -> str:
     """Why a pod may not mount this path of the node; empty if it may."""
     if fault := fault_of_absolute(path):
         return fault
     return "" if is_below(path, allowed) else f"{show(path)} of the node may not be mounted here"
+
+
+def _is_optional(source: Projection) -> bool:
+    named = source.config_map or source.secret
+    return named is not None and named.optional
 
 
 def _modes(items: Iterable[KeyToPath]) -> dict[str, int]:

@@ -64,9 +64,11 @@ CONF
 manager_config() {
     cat <<CONF
 DAEMON_LIST = MASTER COLLECTOR NEGOTIATOR SCHEDD
-NEGOTIATOR_INTERVAL = 2
-NEGOTIATOR_MIN_INTERVAL = 1
-NEGOTIATOR_CYCLE_DELAY = 1
+# Two matches of the same worker within a moment would lose a claim of the dedicated scheduler: its second request is
+# refused, and then it knows of neither. So a cycle begins when the collector has heard of what the last one claimed.
+NEGOTIATOR_INTERVAL = 3
+NEGOTIATOR_MIN_INTERVAL = 3
+NEGOTIATOR_CYCLE_DELAY = 3
 SCHEDD_INTERVAL = 2
 SCHEDD_MIN_INTERVAL = 1
 JOB_START_DELAY = 0

@@ -7,3 +7,4 @@ The nodes share no files with the submit machine; :mod:`isthmus.work.runner.abso
 """
 
 from .batch import Batch as Batch
+from .meeting import Meeting as Meeting

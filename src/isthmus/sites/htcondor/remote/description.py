@@ -7,12 +7,11 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
+from isthmus.work.runner.allowance import allowance, processes_on_node
 from isthmus.work.runner.failures import Permanent
 from isthmus.work.runner.places import checked_index
 
 MIB = 1024 * 1024
-OWN_MEMORY = 32 * MIB
-"""What the supervisor needs besides its containers."""
 OVERTIME = 120
 """Seconds after the time limit and the grace after which the pool ends a task whose supervisor did not."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -28,9 +27,10 @@ def describe(spec: Mapping[str, Any], command: Sequence[str], config: Mapping[st
     options = dict(spec.get("options") or {})
     grace = math.ceil(float(spec.get("grace") or 0))
     each = spec.get("launch") == "each" and int(asked.get("tasks") or 1) > 1
-    node = ".$(Node)" if each else ""
+    machines = int(asked.get("tasks" if each else "nodes") or 1)
+    node = ".$(Node)" if machines > 1 else ""
     lines = [
-        "universe = {}".format("parallel" if each else "vanilla"),
+        "universe = {}".format("parallel" if machines > 1 else "vanilla"),
         "executable = /usr/bin/env",
         "transfer_executable = false",
         "arguments = {} {} run --submission . --index $(Task)".format(_python(config), Path(program).name),
@@ -51,15 +51,17 @@ def describe(spec: Mapping[str, Any], command: Sequence[str], config: Mapping[st
         "want_graceful_removal = true",
         "kill_sig = SIGTERM",
         "job_max_vacate_time = {}".format(grace + 15),
-        *_resources(asked, each),
+        *_resources(spec, each),
     ]
     if asked.get("time") is not None:
         most = math.ceil(float(asked["time"])) + grace + OVERTIME
         lines.append("periodic_remove = JobStatus == 2 && time() - JobCurrentStartExecutingDate > {}".format(most))
-    if each:
-        lines += ["machine_count = {}".format(int(asked["tasks"])), 'My.ParallelShutdownPolicy = "WAIT_FOR_ALL"']
+    if machines > 1:
+        # Each process ends by itself, or all with the program on the first node, which meets the others by chirp.
+        together = 'My.ParallelShutdownPolicy = "WAIT_FOR_ALL"' if each else "My.WantIOProxy = true"
+        lines += ["machine_count = {}".format(machines), together]
         if spec.get("array") is not None:
-            raise Permanent("array: HTCondor runs tasks of several processes one job at a time")
+            raise Permanent("array: HTCondor runs tasks of several nodes one job at a time")
     if spec.get("array_limit") is not None:
         lines.append("max_materialize = {}".format(max(1, int(spec["array_limit"]))))
     lines += _options(options, asked, config)
@@ -73,16 +75,13 @@ def _python(config: Mapping[str, Any]) -> str:
     return python
 
 
-def _resources(asked: Mapping[str, Any], each: bool) -> List[str]:
-    """What each process asks for if HTCondor starts them, else what all of them do on one node."""
-    tasks, nodes = int(asked.get("tasks") or 1), int(asked.get("nodes") or 1)
-    if nodes > 1 and not (each and nodes == tasks):
-        raise Permanent("resources.nodes: a job is on one node of a pool, or starts one process on each (launch each)")
-    if each:
-        tasks = 1
+def _resources(spec: Mapping[str, Any], each: bool) -> List[str]:
+    """What each process asks for if HTCondor starts them, else what all of them do that are on one node."""
+    asked = spec.get("resources") or {}
+    tasks = 1 if each else processes_on_node(asked)
     lines = ["request_cpus = {}".format(max(1, math.ceil(float(asked.get("cpus") or 1) * tasks)))]
     if asked.get("memory") is not None:
-        lines.append("request_memory = {}".format(math.ceil((int(asked["memory"]) * tasks + OWN_MEMORY) / MIB)))
+        lines.append("request_memory = {}".format(math.ceil((int(asked["memory"]) * tasks + allowance(spec)) / MIB)))
     if asked.get("gpus"):
         lines.append("request_gpus = {}".format(int(asked["gpus"]) * tasks))
         kind = asked.get("gpu_type")

@@ -18,9 +18,8 @@ import select
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Deque, Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Set, Tuple
 
 from . import machine
 from .capacity import Capacity
@@ -30,7 +29,9 @@ from .endings import FINAL, SUCCEEDED, after_reboot, ending, lost
 from .journal import Journal, clear
 from .ledger import Ledger
 from .pool import Pool
+from .running import Running
 from .task import Task
+from .waiting import SOON, Line, Waiting
 from .want import Want
 from .worker import MOST_TASKS, Run
 
@@ -41,34 +42,6 @@ MOST = 256
 _GLANCE = 0.5
 """Seconds between looks at tasks that this kernel or this Python cannot watch."""
 _RETRY = 1.0
-AHEAD = 16
-"""The most tasks that a worker is told of in advance."""
-SOON = 0.2
-"""Seconds of work that these may be, and after which they are taken back from a worker that is still at another."""
-
-
-@dataclass
-class Waiting:
-    """A submission with tasks to start."""
-
-    seq: int
-    id: str
-    folder: Path
-    want: Want
-    todo: Deque[int]
-    pace: float = math.inf
-    """Seconds that its last tasks took, about."""
-
-    def ended(self, took: float) -> None:
-        """Hear how long a task took."""
-        self.pace = took if self.pace == math.inf else 0.8 * self.pace + 0.2 * took
-
-    def ahead(self, workers: int) -> int:
-        """How many tasks to tell each worker of in advance; fewer towards the end, so that all end together."""
-        want = self.want
-        if want.gpus or want.engine or want.limit is not None:  # what needs something done before each of them
-            return 0
-        return min(AHEAD, int(SOON / max(self.pace, 1e-3)), len(self.todo) // (2 * workers))
 
 
 class Queue:
@@ -81,11 +54,9 @@ class Queue:
         self._poll = select.poll()
         self._pool = Pool(run, self._groups, capacity.has_gpus, math.ceil(capacity.cpus), self._poll, folder)
         self._boot = machine.boot()
-        self._waiting: "collections.OrderedDict[int, Waiting]" = collections.OrderedDict()
-        self._running: Dict[int, Task] = {}
-        self._of: Dict[int, int] = collections.Counter()
+        self._line = Line(self._ledger)
+        self._running = Running(capacity, self._poll)
         self._tried: Set[Tuple[int, int]] = set()
-        self._seen = 0
         self._ready: Set[int] = set()
         self._left = self._stuck = False
         self._spent: List[Journal] = []
@@ -102,8 +73,8 @@ class Queue:
         with self._ledger.transaction():
             self._ledger.forget()
             self._adopt()
-            self._accept()
-        clear(self._folder, {(task.pid, task.born) for task in self._running.values()})
+            self._line.accept()
+        clear(self._folder, {(task.pid, task.born) for task in self._running})
         gc.collect()
         gc.freeze()  # what is here now is not looked at again, so that workers share its pages
         worked = time.monotonic()
@@ -115,7 +86,7 @@ class Queue:
                 return
             if self._listen(door, bell, left):
                 with self._ledger.transaction():
-                    self._accept()
+                    self._line.accept()
                     self._doom()
         with self._ledger.transaction():
             self._unload()
@@ -129,7 +100,7 @@ class Queue:
         """Close the door if nobody has handed anything in meanwhile: in a transaction, so nobody can before it is."""
         with self._ledger.transaction():
             if not self._ledger.is_idle():
-                self._accept()
+                self._line.accept()
                 return False
             self._ledger.forget()
             os.close(door)
@@ -141,9 +112,9 @@ class Queue:
 
     def _step(self) -> bool:
         """Write down what has ended and start what fits; whether there is work."""
-        gone = [task for task in self._adopted() if machine.born(task.pid) != task.born]
+        gone = [task for task in self._running.adopted() if machine.born(task.pid) != task.born]
         self._end_overdue()
-        if gone or self._waiting or self._pool.has_news(self._ready) or self._given():
+        if gone or self._line or self._pool.has_news(self._ready) or self._running.given():
             with self._ledger.transaction():
                 for worker, exit in self._pool.news(self._ready):
                     self._settle(self._running[worker.pid], exit)
@@ -158,7 +129,7 @@ class Queue:
                 task.begin()
             for task, index in told:
                 task.tell(index)
-        return bool(self._waiting or self._running)
+        return bool(self._line or self._running)
 
     def _clean(self) -> None:
         """Remove journals, now that all in them is in the ledger for good."""
@@ -166,19 +137,12 @@ class Queue:
             journal.remove()
         self._spent.clear()
 
-    def _adopted(self) -> Iterator[Task]:
-        return (task for task in self._running.values() if task.worker is None)
-
-    def _given(self) -> List[Task]:
-        """Tasks whose workers have been told of others in advance."""
-        return [task for task in self._running.values() if task.behind and task.worker is not None]
-
     def _listen(self, door: int, bell: int, left: float) -> bool:
         """Sleep until something happens; whether somebody knocked."""
         now = time.time()
-        soonest = min((task.end_at - now for task in self._running.values()), default=left)
-        soonest = min([soonest, *(task.started + SOON - now for task in self._given())])
-        if any(task.watch is None for task in self._adopted()):
+        soonest = min((task.end_at - now for task in self._running), default=left)
+        soonest = min([soonest, *(task.started + SOON - now for task in self._running.given())])
+        if any(task.watch is None for task in self._running.adopted()):
             soonest = min(soonest, _GLANCE)
         if self._stuck:
             soonest = min(soonest, _RETRY)
@@ -189,21 +153,13 @@ class Queue:
 
     # Starting.
 
-    def _accept(self) -> None:
-        """Take in what was handed in since the last look."""
-        for row, indices in self._ledger.waiting(self._seen):
-            want = Want(**json.loads(row["want"]))
-            entry = Waiting(row["seq"], row["id"], Path(row["folder"]), want, collections.deque(indices))
-            self._waiting[entry.seq] = entry
-            self._seen = entry.seq
-
     def _admit(self) -> List[Task]:
         """Find workers for what fits. The first that does not fit makes all after it wait: so none is starved."""
         begun: List[Task] = []
         self._stuck = False
-        for entry in list(self._waiting.values()):
+        for entry in self._line:
             limit = entry.want.array_limit or MOST
-            while entry.todo and self._of[entry.seq] < limit:
+            while entry.todo and self._running.count(entry.seq) < limit:
                 if len(self._running) >= MOST or not self._capacity.fits(entry.want):
                     return begun
                 if self._ledger.is_queued(entry.seq, entry.todo[0]):
@@ -215,28 +171,28 @@ class Queue:
                         return begun
                 entry.todo.popleft()
             if not entry.todo:
-                del self._waiting[entry.seq]
+                self._line.drop(entry)
         return begun
 
     def _start(self, entry: Waiting, index: int) -> Task:
-        worker = self._pool.take([task.slot.number for task in self._running.values()])
+        worker = self._pool.take(self._running.slots())
         slot, gpus, now = worker.slot, self._capacity.choose(entry.want), time.time()
         slot.prepare(entry.want.limit, entry.want.cpus)
         task = Task(
             entry.seq, index, entry.id, entry.folder, entry.want, slot, self._folder, worker.pid, worker.born,
             now, gpus, worker,
         )  # fmt: skip
-        self._hold(task)
+        self._running.hold(task)
         self._ledger.start(task.seq, index, task.pid, task.born, self._boot, slot.number, json.dumps(gpus), now)
         return task
 
     def _look_ahead(self) -> List[Tuple[Task, int]]:
         """Choose what workers are told of in advance: of the first that waits, to who is at another of its tasks."""
         told: List[Tuple[Task, int]] = []
-        entry = next(iter(self._waiting.values()), None)
+        entry = next(iter(self._line), None)
         if entry is None or self._stuck:
             return told
-        for task in self._running.values():
+        for task in self._running:
             if task.seq != entry.seq or task.worker is None or task.overdue or task.worker.tasks >= MOST_TASKS:
                 continue
             count = entry.ahead(len(self._running)) - len(task.behind)
@@ -253,13 +209,13 @@ class Queue:
                 told.append((task, index))
                 count -= 1
         if not entry.todo:
-            del self._waiting[entry.seq]
+            self._line.drop(entry)
         return told
 
     def _unload(self, patience: float = 0) -> None:
         """Have others do what waits behind tasks that take longer than was thought."""
         now = time.time()
-        for task in self._given():
+        for task in self._running.given():
             if now - task.started >= patience:
                 self._take_back(task, task.behind)
 
@@ -271,24 +227,20 @@ class Queue:
         self._wait_again(task, [index for index in task.behind if index in back])
         task.behind = collections.deque(index for index in task.behind if index not in back)
 
-    def _hold(self, task: Task) -> None:
-        self._running[task.pid] = task
-        self._of[task.seq] += 1
-        self._capacity.take(task.want, task.gpus)
-
     # Ending.
 
     def _settle(self, task: Task, exit: Optional[int]) -> None:
         """Write down how a task ended; it waits again if its worker ended before it began."""
         worker, lives = task.worker, task.worker is not None and not task.worker.has_died
         if not (lives and task.behind):
-            self._let_go(task)
+            self._running.let_go(task)
         if not lives and task.told is None:
             task.slot.kill()
         if worker is not None and lives and worker.report and exit != SUCCEEDED:
             status = json.loads(worker.report)
         else:
-            status = None if lives and exit == SUCCEEDED else task.status()
+            known = lives and exit == SUCCEEDED and not (worker is not None and worker.keeps_report)
+            status = None if known else task.status()
         told = task.told or ending(exit, status)
         if not lives:
             self._leave(task)
@@ -304,15 +256,14 @@ class Queue:
                 self._sweep(task, told)
                 return
         if told["state"] != "succeeded":
-            self._blame(task, told)
+            task.blame(told)
         now = time.time()
         self._ledger.end(task.seq, task.index, {"ended": now, **told, "report": task.report(status)})
-        if task.seq in self._waiting:
-            self._waiting[task.seq].ended(now - task.started)
+        self._line.ended(task.seq, now - task.started)
         if lives and task.behind:
             task.go_on(now)
             self._ledger.go_on(task.seq, task.index, now)
-        elif worker is None or self._pool.give_back(worker, bool(self._waiting)):
+        elif worker is None or self._pool.give_back(worker, bool(self._line)):
             self._spent.append(task.journal)
 
     def _leave(self, task: Task) -> None:
@@ -333,38 +284,11 @@ class Queue:
 
     def _sweep(self, task: Task, told: Dict[str, Any]) -> None:
         """Have the containers removed of a task whose supervisor was killed, before anybody hears of its end."""
-        task.sweep(self._pool.take([task.slot.number for task in self._running.values()]), told)
-        self._hold(task)
-
-    def _let_go(self, task: Task) -> None:
-        del self._running[task.pid]
-        self._of[task.seq] -= 1
-        self._capacity.give(task.want, task.gpus)
-        if task.watch is not None:
-            self._poll.unregister(task.watch)
-            os.close(task.watch)
-            task.watch = None
-
-    def _blame(self, task: Task, told: Dict[str, Any]) -> None:
-        """Name what the supervisor could not know: the kernel's kill for memory, and our own."""
-        if task.slot.ran_out_of_memory():
-            told.update(state="failed", reason="OutOfMemory", words="killed by the kernel: over its memory limit")
-        elif told.get("reason") == "Lost" and task.overdue == "Cancelled":
-            told.update(state="cancelled", reason="Cancelled", words="killed: it did not end when it was asked to")
-        elif told.get("reason") == "Lost" and task.overdue == "TimeLimit":
-            told.update(reason="TimeLimit", words="killed: its supervisor did not keep the time limit")
+        task.sweep(self._pool.take(self._running.slots()), told)
+        self._running.hold(task)
 
     def _wait_again(self, task: Task, indices: List[int]) -> None:
-        if not indices:
-            return
-        for index in indices:
-            self._ledger.requeue(task.seq, index)
-        entry = self._waiting.get(task.seq)
-        if entry is None:
-            entry = Waiting(task.seq, task.id, task.folder, task.want, collections.deque())
-            self._waiting[task.seq] = entry
-            self._waiting.move_to_end(task.seq, last=False)
-        entry.todo.extendleft(reversed(indices))
+        self._line.wait_again(task.seq, task.id, task.folder, task.want, indices)
 
     def _doom(self) -> None:
         for row in self._ledger.doomed():
@@ -377,7 +301,7 @@ class Queue:
 
     def _end_overdue(self) -> None:
         now = time.time()
-        for task in self._running.values():
+        for task in self._running:
             if task.end_at <= now:
                 self._catch_up(task)
             if task.end_at <= now:
@@ -402,14 +326,12 @@ class Queue:
         gone = [task for task in found.values() if machine.born(task.pid) != task.born]
         for task in [*gone, *(task for task in found.values() if task not in gone)]:
             task.slot.resume(task.want.limit)
-            self._hold(task)
+            self._running.hold(task)
             self._catch_up(task)
             if task in gone:
                 self._settle(task, None)
                 continue
-            task.watch = _watch(task.pid)
-            if task.watch is not None:
-                self._poll.register(task.watch, select.POLLIN)
+            self._running.watch(task)
 
     def _end_with_boot(self, task: Task, started: bool) -> None:
         """Write down the end of a task that a worker had when the machine was restarted, unless it never began."""
@@ -437,15 +359,6 @@ def main(folder: Path, config: Mapping[str, Any], command: List[str], run: Run) 
     queue = Queue(folder, run, Capacity.of(config), config.get("idle", IDLE))
     os.dup2(2, 1)  # whoever started us waits for the end of it
     queue.serve(opened)
-
-
-def _watch(pid: int) -> Optional[int]:
-    """A descriptor that is readable when a process has ended, where kernel and Python have such a thing."""
-    opening = getattr(os, "pidfd_open", None)  # Python 3.9
-    try:
-        return opening(pid) if opening else None
-    except OSError:
-        return None
 
 
 def _drain(fd: int) -> None:

@@ -100,9 +100,18 @@ class Task:
         for pid in machine.carrying(self.id, self.index):
             _kill(pid)
 
+    def blame(self, told: Dict[str, Any]) -> None:
+        """Name what the supervisor could not know: the kernel's kill for memory, and our own."""
+        if self.slot.ran_out_of_memory():
+            told.update(state="failed", reason="OutOfMemory", words="killed by the kernel: over its memory limit")
+        elif told.get("reason") == "Lost" and self.overdue == "Cancelled":
+            told.update(state="cancelled", reason="Cancelled", words="killed: it did not end when it was asked to")
+        elif told.get("reason") == "Lost" and self.overdue == "TimeLimit":
+            told.update(reason="TimeLimit", words="killed: its supervisor did not keep the time limit")
+
     def report(self, status: Optional[Dict[str, Any]]) -> Optional[str]:
         """What is to be kept of its last status where it may not have written a file of it."""
-        if self.worker is not None and not self.worker.has_died:
+        if self.worker is not None and not self.worker.has_died and not self.worker.keeps_report:
             return self.worker.report or None
         return json.dumps(status) if status else None
 

@@ -35,6 +35,8 @@ argument is told None before a task begins, and the JSON of its last status wher
 MOST_TASKS = 1000
 """Tasks after which a worker is replaced, whatever they may have left in it."""
 _LONGEST = 65536
+"""Bytes of what is told in one word. A longer report is in the journal, and the word says so."""
+_KEPT = b"kept"
 
 
 class Worker:
@@ -54,6 +56,8 @@ class Worker:
         self.born = machine.born(self.pid) or 0
         self.report = ""
         """The last status of the task that ended last, where no file has it."""
+        self.keeps_report = False
+        """Whether that is too long to be told, and in the journal."""
 
     def give(self, what: str, folder: str, index: int, gpus: Iterable[int] = ()) -> None:
         """Have it run a task, of which the ledger says that it has it, or sweep after one; after what it was given."""
@@ -81,7 +85,8 @@ class Worker:
         except OSError:
             word = b""
         if word:
-            self.report = report.decode()
+            self.keeps_report = report == _KEPT
+            self.report = "" if self.keeps_report else report.decode()
             return int(word) << 8
         return self.close()
 
@@ -121,7 +126,8 @@ def _become(run: Run, orders: socket.socket, words: socket.socket, slot: Slot, g
             if gpus:
                 os.environ["CUDA_VISIBLE_DEVICES"] = os.environ["NVIDIA_VISIBLE_DEVICES"] = ",".join(map(str, given))
             code = _ending(run, what, folder, index, keep)
-            words.send(b"%d %s" % (code, report.encode()))
+            told = report.encode()
+            words.send(b"%d %s" % (code, told if len(told) < _LONGEST - 16 else _KEPT))
             report = ""
     except OSError:
         pass  # the queue process is gone, and reads no answer

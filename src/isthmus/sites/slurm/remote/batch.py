@@ -69,9 +69,9 @@ class Batch:
         """Hand over each order with an ``sbatch`` of its own."""
         self._commands.check()
         script = self._script()
-        longest = self._longest()
+        limits = self._limits()
         with ThreadPoolExecutor(min(AT_ONCE, max(1, len(orders)))) as pool:
-            return list(pool.map(lambda entry: self._submit(entry, script, longest), orders))
+            return list(pool.map(lambda entry: self._submit(entry, script, *limits), orders))
 
     def find(self, ids: Sequence[str]) -> Dict[str, str]:
         """What Slurm has under our names, in its memory or in its history."""
@@ -123,12 +123,8 @@ class Batch:
     def facilities(self) -> Dict[str, Any]:
         """Partitions with what is free in them, the user's accounts, the version."""
         version = self._commands.ask("sinfo", "--version").split()
-        partitions = read_partitions(
-            self._commands.ask("scontrol", "show", "partition", "--oneliner"),
-            self._commands.ask("sinfo", "--noheader", "--Node", "--format={}".format(NODES_FORMAT)),
-            self._commands.ask("squeue", "--noheader", "--states=PENDING,RUNNING", "--format={}".format(JOBS_FORMAT)),
-            self._clock(),
-        )
+        jobs = self._commands.ask("squeue", "--noheader", "--states=PENDING,RUNNING", "--format={}".format(JOBS_FORMAT))
+        partitions = self._ask_partitions(jobs)
         return {
             "scheduler": "slurm",
             "version": version[-1] if version else "",
@@ -138,10 +134,13 @@ class Batch:
             "user": self._commands.user,
         }
 
-    def _submit(self, entry: Dict[str, Any], script: str, longest: Mapping[str, Optional[float]]) -> Told:
+    def _submit(
+        self, entry: Dict[str, Any], script: str, longest: Mapping[str, Optional[float]],
+        largest: Mapping[str, Optional[int]],
+    ) -> Told:  # fmt: skip
         folder, order = entry["folder"], entry["order"]
         try:
-            options = arguments(order, self._config.get("defaults") or {}, str(folder), longest)
+            options = arguments(order, self._config.get("defaults") or {}, str(folder), longest, largest)
             code, out, said = self._commands.run("sbatch", [*options, script, *entry["command"]])
             if code:
                 raise refusal(said or out)
@@ -165,16 +164,22 @@ class Batch:
         write_whole(place, SCRIPT)
         return str(place)
 
-    def _longest(self) -> Dict[str, Optional[float]]:
-        """The time limits of partitions; that of the default one also under an empty name."""
+    def _limits(self) -> Tuple[Dict[str, Optional[float]], Dict[str, Optional[int]]]:
+        """The time limits of partitions, and their nodes' memory; those of the default one also under an empty name."""
         kept, partitions = self._partitions
         if not partitions or self._clock() - kept > PARTITIONS_KEPT:
-            shown = self._commands.ask("scontrol", "show", "partition", "--oneliner")
-            partitions = read_partitions(shown, "", "", 0)
+            partitions = self._ask_partitions("")
             self._partitions = (self._clock(), partitions)
-        limits = {p["name"]: p["time_limit"] for p in partitions}
-        limits.update(("", p["time_limit"]) for p in partitions if p["default"])
-        return limits
+        named = [(p["name"], p) for p in partitions] + [("", p) for p in partitions if p["default"]]
+        return {name: p["time_limit"] for name, p in named}, {name: p.get("memory") for name, p in named}
+
+    def _ask_partitions(self, jobs: str) -> List[Dict[str, Any]]:
+        return read_partitions(
+            self._commands.ask("scontrol", "show", "partition", "--oneliner"),
+            self._commands.ask("sinfo", "--noheader", "--Node", "--format={}".format(NODES_FORMAT)),
+            jobs,
+            self._clock(),
+        )
 
     def _squeue(self) -> str:
         return self._commands.ask(

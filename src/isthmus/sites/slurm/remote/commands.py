@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 from isthmus.work.runner.failures import Permanent, Temporary
+from isthmus.work.runner.processes import end_tree
 
 from .refusals import is_busy, tidy
 
@@ -74,22 +75,19 @@ class Commands:
         self.check()
         argv = ["{}/{}".format(self._folder, name) if self._folder else name, *arguments]
         try:
-            done = subprocess.run(
-                argv, env={**self.environment, **more}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, timeout=self._timeout, check=False,
-            )  # fmt: skip
+            code, told, failed = _run(argv, {**self.environment, **more}, self._timeout)
         except subprocess.TimeoutExpired:
             raise self._stumble("{}: no answer in {:g} s".format(name, self._timeout)) from None
         except FileNotFoundError:
             raise Permanent(
                 "there is no command {} on the login node; the option bin names its folder".format(name)
             ) from None
-        out, said = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-        if done.returncode and is_busy(said):
+        out, said = told.decode("utf-8", "replace"), failed.decode("utf-8", "replace")
+        if code and is_busy(said):
             raise self._stumble("{}: {}".format(name, tidy(said)))
         with self._lock:
             self._pause = 0.0
-        return done.returncode, out, said
+        return code, out, said
 
     def _stumble(self, said: str) -> Temporary:
         with self._lock:
@@ -98,6 +96,22 @@ class Commands:
                 self._pause = min(LONGEST, self._pause * 2 or SHORTEST)
                 self._until, self._said = now + self._pause, said
             return Temporary(said, self._pause)
+
+
+def _run(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> Tuple[int, bytes, bytes]:
+    """Exit code, output and errors; one that takes too long is killed with all that it started.
+
+    A site's command may be a script around Slurm's: were that left, it might hand over what is taken for refused.
+    """
+    with subprocess.Popen(
+        argv, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as started:
+        try:
+            out, said = started.communicate(timeout=timeout)
+        except BaseException:
+            end_tree(started.pid)
+            raise
+        return started.returncode, out, said
 
 
 def in_groups(items: Sequence[str], size: int) -> "List[Sequence[str]]":

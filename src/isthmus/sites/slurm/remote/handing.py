@@ -9,13 +9,12 @@ import math
 import re
 from typing import Any, Dict, List, Mapping, Optional, Pattern, Sequence
 
+from isthmus.work.runner.allowance import allowance, processes_on_node
 from isthmus.work.runner.failures import Permanent
 
 from .ranges import write_ranges
 
 MIB = 1024 * 1024
-LEAST_MEMORY = 64
-"""MiB: the supervisor itself takes some."""
 EARLY = 75.0
 """Seconds: Slurm may send a signal up to a minute before it is due."""
 DEFAULTS = ("partition", "account", "qos", "constraint", "reservation")
@@ -81,17 +80,22 @@ def refuse(spec: Mapping[str, Any]) -> None:
 
 
 def arguments(
-    order: Mapping[str, Any], defaults: Mapping[str, str], folder: str, longest: Mapping[str, Optional[float]]
+    order: Mapping[str, Any],
+    defaults: Mapping[str, str],
+    folder: str,
+    longest: Mapping[str, Optional[float]],
+    largest: Mapping[str, Optional[int]],
 ) -> List[str]:
     """The options of ``sbatch``. ``folder`` is the submission's, ``defaults`` those of the site.
 
-    ``longest`` has the time limits of partitions, that of the default one under an empty name.
+    ``longest`` has the time limits of partitions, ``largest`` the bytes of memory of their largest nodes; those of
+    the default one are under an empty name.
     """
     spec = order["spec"]
     refuse(spec)
     options = {name: defaults[name] for name in DEFAULTS if defaults.get(name)}
     options.update(spec.get("options") or {})
-    limit = longest.get(options.get("partition", ""))
+    partition = options.get("partition", "")
     output = _plain(folder) + ("/slurm-%a.out" if spec.get("array") is not None else "/slurm-0.out")
     made = [
         "--parsable",
@@ -104,8 +108,8 @@ def arguments(
         "--input=/dev/null",
         "--no-requeue",
         "--export=ALL",
-        *_resources(spec.get("resources") or {}),
-        *_times((spec.get("resources") or {}).get("time"), float(spec.get("grace", 30)), limit),
+        *_resources(spec, largest.get(partition)),
+        *_times((spec.get("resources") or {}).get("time"), float(spec.get("grace", 30)), longest.get(partition)),
     ]
     if spec.get("array") is not None:
         most = spec.get("array_limit")
@@ -146,23 +150,35 @@ def _cpus(asked: Mapping[str, Any]) -> int:
     return max(1, math.ceil(float(asked.get("cpus", 1))))
 
 
-def _resources(asked: Mapping[str, Any]) -> Sequence[str]:
+def _resources(spec: Mapping[str, Any], largest: Optional[int]) -> Sequence[str]:
+    asked = spec.get("resources") or {}
     tasks, cpus, gpus = int(asked.get("tasks", 1)), _cpus(asked), int(asked.get("gpus") or 0)
     made = [
         "--nodes={:d}".format(asked.get("nodes", 1)),
         "--ntasks={}".format(tasks),
         "--cpus-per-task={}".format(cpus),
     ]
-    memory = asked.get("memory")
-    if memory is not None and tasks == 1:
-        made.append("--mem={}M".format(max(LEAST_MEMORY, math.ceil(memory / MIB))))
-    elif memory is not None:
+    if asked.get("memory") is not None and tasks == 1:
+        made.append("--mem={}M".format(_memory(int(asked["memory"]), allowance(spec), largest)))
+    elif asked.get("memory") is not None:
         # By CPU, since nobody knows yet how many processes a node will get.
-        made.append("--mem-per-cpu={}M".format(max(LEAST_MEMORY, math.ceil(memory / MIB / cpus))))
+        here = processes_on_node(asked)
+        started = here if spec.get("launch") == "each" else 1
+        room = None if largest is None else largest // here
+        each = _memory(int(asked["memory"]), allowance(spec, started) // here, room)
+        made.append("--mem-per-cpu={}M".format(math.ceil(each / cpus)))
     if gpus:
         kind = "{}:".format(asked["gpu_type"]) if asked.get("gpu_type") else ""
         made.append("--gres=gpu:{}{}".format(kind, gpus) if tasks == 1 else "--gpus-per-task={}{}".format(kind, gpus))
     return made
+
+
+def _memory(asked: int, beside: int, largest: Optional[int]) -> int:
+    """MiB to ask for. What the job asks may be all that a node has: then nothing is added."""
+    most = math.ceil((asked + beside) / MIB)
+    if largest is not None:
+        most = min(most, largest // MIB)
+    return max(1, math.ceil(asked / MIB), most)
 
 
 def _times(seconds: Optional[float], grace: float, longest: Optional[float]) -> Sequence[str]:

@@ -100,8 +100,12 @@ class Runtimes:
 
 
 def sweep(order: Order) -> None:
-    """Remove what an engine still has of a task whose supervisor was killed."""
+    """Remove what is left of a task whose supervisor was killed: an engine's containers, and volumes with secrets."""
     if order.runtime.get("kind") == "engine":
         from .engine import clear
 
         clear(order)
+    if order.spec.get("volumes"):
+        from ..volumes import Volumes
+
+        Volumes(order).remove()

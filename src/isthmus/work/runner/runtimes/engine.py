@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import threading
+from functools import partial
 
 from ..outcomes import IMAGE, CannotStart
 from ..volumes import Volumes
@@ -18,6 +19,7 @@ from .engine_socket import EngineError, EngineSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from ..loop import Loop
@@ -54,7 +56,27 @@ class Engine:
         if image.startswith(("/", "-")) or ("://" in image and not image.startswith("docker://")):
             raise CannotStart("image: an engine takes images by name, not %r" % image, reason=IMAGE)
         image = self.order.runtime.get("image_prefix", "") + image.replace("docker://", "", 1)
-        return EngineProgram(self, self._loop, self._request(container, image), image)
+        has_parts = any(mount.get("sub_path") for mount in container.get("mounts") or ())
+        mounts = partial(self._mounts, container) if has_parts else None
+        return EngineProgram(self, self._loop, self._request(container, image), image, mounts)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the task's containers stand still: so what a path in a volume leads to stays so. In ``starting``."""
+        paused: list[str] = []
+        try:
+            for id in list(self.running):
+                try:
+                    self.api.ask("POST", "/containers/%s/pause" % id)
+                    paused.append(id)
+                except EngineError as error:
+                    if error.status not in _GONE:
+                        raise
+            yield
+        finally:
+            for id in paused:
+                with contextlib.suppress(EngineError):
+                    self.api.ask("POST", "/containers/%s/unpause" % id)
 
     def sweep_once(self) -> None:
         """Remove what a supervisor that died has left of this task."""
@@ -71,12 +93,12 @@ class Engine:
 
     def _request(self, container: dict[str, Any], image: str) -> dict[str, Any]:
         """What to create, as the engine's interface has it."""
-        mounts = [self._mount(self._volumes.source(m), m["path"], m) for m in container.get("mounts") or ()]
         if container.get("sandbox", True):
             os.chmod(self.order.work, 0o777)  # noqa: S103 - its parent is for its owner only; inside, anybody may be it
-            mounts.insert(0, self._mount(self.order.work, "/work", {}))
         network = self.order.runtime.get("network") or "bridge"
-        host: dict[str, Any] = {"Mounts": mounts, "NetworkMode": network, "LogConfig": {"Type": "none"}}
+        host: dict[str, Any] = {
+            "Mounts": self._mounts(container), "NetworkMode": network, "LogConfig": {"Type": "none"}
+        }  # fmt: skip
         if container.get("memory"):
             host["Memory"] = host["MemorySwap"] = container["memory"]
         if container.get("cpus"):
@@ -101,6 +123,12 @@ class Engine:
             group = "" if container.get("group") is None else ":%d" % container["group"]
             request["User"] = "%d%s" % (container["user"], group)
         return request
+
+    def _mounts(self, container: dict[str, Any]) -> list[dict[str, Any]]:
+        """What it mounts, with all links followed as they lead now."""
+        sandbox = [self._mount(self.order.work, "/work", {})] if container.get("sandbox", True) else []
+        mounts = container.get("mounts") or ()
+        return sandbox + [self._mount(self._volumes.source(mount), mount["path"], mount) for mount in mounts]
 
     @staticmethod
     def _mount(source: str, target: str, mount: dict[str, Any]) -> dict[str, Any]:

@@ -31,13 +31,22 @@ _MEASURE = 2.0
 class EngineProgram:
     """One container of an engine. Whatever asks the engine does so in a thread."""
 
-    def __init__(self, engine: Engine, loop: Loop, request: dict[str, Any], image: str):
+    def __init__(
+        self,
+        engine: Engine,
+        loop: Loop,
+        request: dict[str, Any],
+        image: str,
+        mounts: Callable[[], list[dict[str, Any]]] | None = None,
+    ):
+        """``mounts`` says what to mount where that hangs on what other containers may do to a volume meanwhile."""
         self.address = "127.0.0.1"
         self._engine = engine
         self._api = engine.api
         self._loop = loop
         self._request = request
         self._image = image
+        self._mounts = mounts
         self._id = ""
         self._over = False
         self._lock = threading.Lock()
@@ -130,24 +139,31 @@ class EngineProgram:
                     raise EngineError(0, "it was ended before it began")
                 self._creating = True
             self._engine.sweep_once()
-            for network in [*("container:" + id for id in self._engine.running), ""]:
-                stream = None
-                id = self._create(network)
-                try:
-                    query = {"stream": 1, "stdout": 1, "stderr": 1}
-                    stream, rest = self._api.attach("/containers/%s/attach" % id, query)
-                    self._api.ask("POST", "/containers/%s/start" % id)
-                    self._engine.running.append(id)
-                    self._id = id
-                    return stream, rest, self._find_address(id)
-                except EngineError as error:
-                    if stream is not None:
-                        stream.close()
-                    self._engine.remove(id)
-                    gone = network.partition(":")[2] not in self._engine.running
-                    if not network or not (gone or "network" in str(error)):
-                        raise
-            raise EngineError(0, "no network could be joined")
+            if self._mounts is None:
+                return self._start_in_a_network()
+            with self._engine.held():  # nobody can put a link where one is followed
+                self._request["HostConfig"]["Mounts"] = self._mounts()
+                return self._start_in_a_network()
+
+    def _start_in_a_network(self) -> tuple[socket.socket, bytes, str]:
+        for network in [*("container:" + id for id in self._engine.running), ""]:
+            stream = None
+            id = self._create(network)
+            try:
+                query = {"stream": 1, "stdout": 1, "stderr": 1}
+                stream, rest = self._api.attach("/containers/%s/attach" % id, query)
+                self._api.ask("POST", "/containers/%s/start" % id)
+                self._engine.running.append(id)
+                self._id = id
+                return stream, rest, self._find_address(id)
+            except EngineError as error:
+                if stream is not None:
+                    stream.close()
+                self._engine.remove(id)
+                gone = network.partition(":")[2] not in self._engine.running
+                if not network or not (gone or "network" in str(error)):
+                    raise
+        raise EngineError(0, "no network could be joined")
 
     def _have_image(self) -> None:
         try:
@@ -187,7 +203,7 @@ class EngineProgram:
         return ""
 
     def _send(self, number: int) -> None:
-        with contextlib.suppress(EngineError):
+        with self._engine.starting, contextlib.suppress(EngineError):  # one that stands still hears nothing
             self._api.ask("POST", "/containers/%s/kill" % self._id, {"signal": number})
 
     def _execute(self, command: Sequence[str], timeout: float) -> tuple[str | None, bytes]:

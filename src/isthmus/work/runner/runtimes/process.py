@@ -221,6 +221,9 @@ class Processes:
                     raise CannotStart("%s: a plain process runs as %d here, not as %d" % (name, own, wanted))
             user = group = None
         env = {**os.environ, **self._order.environment(container)}
+        if "HOME" not in env:  # HTCondor sets none
+            at_home = os.path.expanduser("~")
+            env["HOME"] = at_home if os.path.isdir(at_home) else self._order.work
         home = self._order.work if container.get("sandbox", True) else os.path.expanduser("~")
         folder = os.path.join(home, container.get("workdir") or "")
         command = [*(container.get("command") or ()), *(container.get("args") or ())]

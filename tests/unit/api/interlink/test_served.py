@@ -1,0 +1,45 @@
+"""Jobs of pods as the service keeps them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from isthmus.api.auth import LOCAL
+from isthmus.api.dialects.interlink.served import ServedPodJobs
+from isthmus.errors import Busy, NotFound
+from isthmus.work.job import Container, JobSpec
+
+SPEC = JobSpec((Container("main", command=("true",)),))
+
+
+class Service:
+    """Keeps jobs by key; those in ``leaving`` are found by their key only."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, str] = {}
+        self.leaving: set[str] = set()
+
+    async def of_keys(self, who: Any, keys: Any) -> dict[str, Any]:
+        return {key: SimpleNamespace(id=self.made[key]) for key in keys if key in self.made}
+
+    async def get(self, who: Any, ref: str) -> Any:
+        if ref in self.leaving:
+            raise NotFound("gone")
+        return SimpleNamespace(id=ref)
+
+    async def create(self, who: Any, request: Any) -> Any:
+        self.made[request.key] = f"job-{len(self.made)}"
+        return SimpleNamespace(id=self.made[request.key]), True
+
+
+async def test_a_pod_that_comes_again_is_no_job_that_is_being_removed() -> None:
+    service = Service()
+    jobs = ServedPodJobs(service, LOCAL, "hpc")  # type: ignore[arg-type]
+    first = await jobs.create(SPEC, "t/p", "uid")
+    assert await jobs.create(SPEC, "t/p", "uid") == first
+    service.leaving.add(first)
+    with pytest.raises(Busy):
+        await jobs.create(SPEC, "t/p", "uid")
