@@ -6,26 +6,10 @@ import time
 
 import pytest
 
+from .batch import HELLO_MPI, MORE_THAN_100_MIB
 from .conftest import Cli
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
-
-HELLO = """
-#include <mpi.h>
-#include <stdio.h>
-int main(int argc, char **argv) {
-    int rank, size, length, sum;
-    char host[MPI_MAX_PROCESSOR_NAME];
-    MPI_Init(&argc, &argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
-    MPI_Get_processor_name(host, &length);
-    rank += 1;
-    MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-    printf("%s: %d of %d, sum %d\\n", host, rank, size, sum);
-    MPI_Finalize();
-}
-"""
 
 IMAGE = """
 set -e
@@ -40,8 +24,6 @@ done
 echo 'inside the image' >"$root/etc/motd"
 apptainer --silent build --force image.sif "$root"
 """
-
-MORE_THAN_100_MIB = "import time; held = bytearray(300 << 20); time.sleep(120)"
 
 
 def user(cli: Cli, name: str, head: str, who: str, script: str) -> str:
@@ -59,7 +41,7 @@ def test_slurm_jobs_share_files_speak_mpi_run_containers_and_keep_to_their_limit
     run("echo once for all >note")
     assert run("srun --nodes=2 cat note").splitlines() == ["once for all"] * 2
 
-    run(f"cat >hello.c <<'C'\n{HELLO}\nC\nmpicc hello.c -o hello")
+    run(f"cat >hello.c <<'C'\n{HELLO_MPI}\nC\nmpicc hello.c -o hello")
     said = ["worker-0: 1 of 2, sum 3", "worker-1: 2 of 2, sum 3"]
     assert sorted(run("srun --nodes=2 ./hello").splitlines()) == said
     batch = "sbatch --wait --nodes=2 --output=mpi.out --wrap 'mpirun ./hello' >&2 </dev/null; cat mpi.out"

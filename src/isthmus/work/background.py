@@ -10,6 +10,8 @@ from typing import Any
 from isthmus.sites.errors import SiteError, Temporary
 
 AT_ONCE = 8
+LONGEST_PAUSE = 60.0
+"""Seconds between two tries of the same thing, at most."""
 
 
 class Background:

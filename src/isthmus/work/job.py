@@ -146,7 +146,8 @@ class Container:
 
     ``command`` takes the place of the image's entrypoint when given, ``args`` that of its arguments
     (Kubernetes core/v1 Container). ``env`` is shown to who may see the job, ``secrets`` never.
-    ``sandbox`` mounts the job's folder at ``/work`` and starts the program there.
+    ``sandbox`` mounts the job's folder at ``/work`` and starts the program there. With ``expand``, ``$(NAME)`` in
+    command and arguments stands for a variable; on the node, since the command is shown and the variable may not be.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Container:
     pre_stop: Check | None = None
     runtime_options: tuple[str, ...] = ()
     """More arguments for the container runtime, from the list that the site allows."""
+    expand: bool = False
 
 
 class Restart(StrEnum):

@@ -21,6 +21,7 @@ from isthmus.store import LeaseLost, jobs, site_leases
 from isthmus.store.blobs import Blobs
 from isthmus.store.database import StoreUnavailable
 from isthmus.store.site_leases import SiteLease
+from isthmus.work.background import LONGEST_PAUSE
 from isthmus.work.batch_sites import BatchSites
 from isthmus.work.round import Round
 
@@ -29,7 +30,6 @@ POLL_SECONDS = 0.5
 """How soon jobs are seen that another process took in."""
 AT_ONCE = 10_000
 """Jobs of one site that are kept at the same time; more wait."""
-LONGEST_PAUSE = 60.0
 
 
 class Keeper:

@@ -18,10 +18,11 @@ from isthmus.store import jobs, site_leases
 from isthmus.store.jobs import Job, SubmissionRow, Task
 from isthmus.store.site_leases import SiteLease
 from isthmus.work import sealing, staging
-from isthmus.work.background import Background, beside
+from isthmus.work.background import LONGEST_PAUSE, Background, beside
 from isthmus.work.batch_sites import BatchSites, Gone
 from isthmus.work.board import Board
 from isthmus.work.job import JobSpec, JobState, Reason, TaskStatus
+from isthmus.work.sending import Sending
 from isthmus.work.verdict import has_ended
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,6 @@ HAND_SECONDS = 0.5
 """For which a round hands over before it looks, so that ends are seen soon while many more are handed over."""
 TOLD_AGAIN = 30.0
 """Seconds after which a site is told again to end what has not ended."""
-LONGEST_PAUSE = 60.0
 WRONG_SECONDS = 5.0
 """After which a site is asked again that refused for a reason which somebody has to put right."""
 LOOK_SECONDS = 1.0
@@ -68,6 +68,7 @@ class Round:
         self._told = self._seen
         self._background = Background(wake)
         """What takes as long as files take to travel, and must not keep the rest waiting."""
+        self._sending = Sending(journal, self._background)
 
     async def close(self) -> None:
         """Stop what is under way; whoever keeps the site next does it anew."""
@@ -194,11 +195,11 @@ class Round:
                 await asyncio.wait([handing], timeout=max(0.0, self._until_look()))
                 if not handing.done():  # an end shall not wait for all others to be handed over
                     looked = await self._look(board, lent)
-                    self._send(board, lent)
+                    self._sending.go_on(board, lent)
                     await self._settle(board)
         if not looked and self._until_look() <= 0:
             await self._look(board, lent)
-        self._send(board, lent)
+        self._sending.go_on(board, lent)
 
     def _until_look(self) -> float:
         """Seconds until the site may be asked again."""
@@ -289,47 +290,6 @@ class Round:
                 board.see(row, told, now)
         self._told = {**seen}
         return True
-
-    def _send(self, board: Board, lent: Jobs) -> None:
-        """Have the outputs of jobs that have succeeded sent where they go; until then, or a cancel, they go on."""
-        now = self.journal.store.now()
-        for job in [job for job in board.jobs.values() if job.sends and not has_ended(job.state)]:
-            tasks = list(board.tasks[job.id].values())
-            if any(task.state != JobState.SUCCEEDED for task in tasks):
-                continue
-            name = f"{job.id} sends"
-            if any(task.cancel for task in tasks):
-                self._background.stop(name)
-                board.end(tasks[0], JobState.CANCELLED, Reason.CANCELLED, "before its outputs were sent", now)
-            elif not self._background.ended(name):
-                if self._misses.get(name, (0, 0.0))[1] <= now:
-                    self._background.start(
-                        name, self._send_outputs(job, list(board.submissions[job.id].values()), lent)
-                    )
-                board.hold_back(job.id)
-            elif isinstance(error := self._background.take(name), Temporary):
-                misses = self._misses.get(name, (0, 0.0))[0] + 1
-                self._misses[name] = (misses, now + min(error.delay * 2.0**misses, LONGEST_PAUSE))
-                board.say(tasks[0], str(error), Reason.STAGE_OUT)
-                board.hold_back(job.id)
-            elif error is not None:
-                board.end(tasks[0], JobState.FAILED, Reason.STAGE_OUT, str(error), now)
-            else:
-                self._misses.pop(name, None)
-                board.say(tasks[0], "", "")
-
-    async def _send_outputs(self, job: Job, rows: Sequence[SubmissionRow], lent: Jobs) -> SiteError | None:
-        try:
-            sealed = await self.journal.read(lambda c: jobs.specs(c, [job.id]))
-            spec = sealing.unseal(self.journal.store.vault, sealed[job.id])
-            for row in rows:
-                if row.handed:
-                    wanted = staging.targets(spec, await lent.list_files(row.id))
-                    if wanted:
-                        await lent.send_files(row.id, wanted)
-        except SiteError as error:
-            return error
-        return None
 
     async def _clear(self, board: Board, lent: Jobs | None) -> None:
         """Remove what ended jobs have left on the site, when it has been kept for long enough.

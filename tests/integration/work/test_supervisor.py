@@ -83,6 +83,15 @@ def test_what_cannot_be_started_says_why(tmp_path: Path, container: Container, c
     assert "to\0ken" not in json.dumps(task.status)
 
 
+def test_references_to_variables_are_resolved_on_the_node_where_that_is_asked_for(tmp_path: Path):
+    words = ("echo", "$(A) $$(A) $(B) $(NONE)")
+    for expand, said in ((True, "1 $(A) two $(NONE)\n"), (False, "$(A) $$(A) $(B) $(NONE)\n")):
+        container = Container("main", command=words, env={"A": "1"}, secrets={"B": "two"}, expand=expand)
+        task = Supervised(tmp_path / str(expand), JobSpec((container,)))
+        assert task.run() == 0
+        assert task.log() == said
+
+
 def test_variables_reach_the_program_whatever_is_in_them(tmp_path: Path):
     env = {"A": "x'\"\n$(id) `id`", "with.dots-and": "dashes", "ISTHMUS_TASK": "9"}
     spec = JobSpec((Container("main", command=("env", "-0"), env=env, secrets={"TOKEN": "s3cret"}),))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .status import ContainerStatus
 
 LONGEST_DELAY = 300.0
+MESSAGE = 4096
+"""Characters of what is said of one end, as many as Kubernetes keeps bytes of a termination message."""
 GOOD_RUN = 600.0
 """After a run as long as that, the delays between restarts begin anew."""
 _NO_LIMIT = 1e6
@@ -244,7 +246,8 @@ class Container:
         self._bad_runs = min(self._bad_runs + 1, 32)
         status.phase = "waiting"
         status.reason = outcome.reason
-        status.message = "%s; starts again in %g s" % (outcome.message or "exit code %d" % outcome.code, delay)
+        why = outcome.message[:MESSAGE] or "exit code %d" % outcome.code
+        status.message = "%s; starts again in %g s" % (why, delay)
         status.last_exit_code, status.last_reason = outcome.code, outcome.reason
         status.exit_code, status.signal, status.ended = None, None, time.time()
 
@@ -267,7 +270,7 @@ class Container:
     def _close(self, outcome: Outcome) -> None:
         status = self.status
         status.phase = "terminated"
-        status.reason, status.message = outcome.reason, outcome.message
+        status.reason, status.message = outcome.reason, outcome.message[:MESSAGE]
         status.exit_code, status.signal = outcome.code, outcome.signal
         status.ended = time.time()
         status.ready = status.init and outcome.code == 0

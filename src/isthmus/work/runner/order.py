@@ -33,6 +33,9 @@ class Order:
         self.umask = 0o022
         """What programs are started with, wherever they run; the supervisor's own files are for its user only."""
         self._share_memory()
+        for container in (*(self.spec.get("init") or ()), *self.spec["containers"]):
+            if container.get("expand"):
+                self._expand(container)
 
     @property
     def resources(self) -> dict[str, Any]:
@@ -69,6 +72,13 @@ class Order:
         for container in (*(self.spec.get("init") or ()), *containers):
             if container.get("memory") is None:
                 container["memory"] = memory * here
+
+    def _expand(self, container: dict[str, Any]) -> None:
+        from .expansion import expand
+
+        values = {**(container.get("env") or {}), **(container.get("secrets") or {})}
+        for words in ("command", "args"):
+            container[words] = [expand(word, values) for word in container.get(words) or ()]
 
     def environment(self, container: dict[str, Any]) -> dict[str, str]:
         """What the container is given in its environment, secrets included. Raises :class:`CannotStart`."""

@@ -10,13 +10,13 @@ from isthmus.api.dialects.interlink.annotations import Wishes
 from isthmus.api.dialects.interlink.checks import Checks, translate_checks
 from isthmus.api.dialects.interlink.core import EnvVar, PodContainer, PodSecurityContext, VolumeMount
 from isthmus.api.dialects.interlink.demands import Demand
-from isthmus.api.dialects.interlink.expansion import expand
 from isthmus.api.dialects.interlink.fields import CONFINED
 from isthmus.api.dialects.interlink.images import fault_of_image
 from isthmus.api.dialects.interlink.paths import fault_of_absolute, fault_of_relative
 from isthmus.api.dialects.interlink.policy import Policy
 from isthmus.api.dialects.interlink.refusals import Refusals, show
 from isthmus.work.job import Container, Mount
+from isthmus.work.runner.expansion import expand
 
 
 class Containers:
@@ -53,8 +53,9 @@ class Containers:
         return Container(
             name=container.name,
             image=self._image(container.image, f"{path}.image"),
-            command=self._words(container.command, env, f"{path}.command"),
-            args=self._words(container.args, env, f"{path}.args"),
+            command=self._words(container.command, f"{path}.command"),
+            args=self._words(container.args, f"{path}.args"),
+            expand=any("$" in word for word in (*container.command, *container.args)),
             secrets=env,
             workdir=self._workdir(container.working_dir, f"{path}.workingDir"),
             sandbox=False,
@@ -98,11 +99,11 @@ class Containers:
                 env[one.name] = one.value
         return env
 
-    def _words(self, words: Sequence[str], env: Mapping[str, str], path: str) -> tuple[str, ...]:
+    def _words(self, words: Sequence[str], path: str) -> tuple[str, ...]:
         for index, word in enumerate(words):
             if "\0" in word:
                 self._refusals.add(f"{path}[{index}]", "it holds a NUL character", tolerable=False)
-        return tuple(expand(word, env) for word in words)
+        return tuple(words)
 
     def _workdir(self, workdir: str, path: str) -> str | None:
         if not workdir:

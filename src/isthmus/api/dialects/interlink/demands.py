@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 
 from isthmus.api.dialects.interlink.core import Quantity, Requirements
 from isthmus.api.dialects.interlink.fields import is_harmless
@@ -42,10 +43,10 @@ def read_demand(requirements: Requirements, path: str, policy: Policy, refusals:
     memory, limit = both.get("memory"), limits.get("memory")
     return Demand(
         cpus=both.get("cpu"),
-        memory=int(memory) if memory else None,
+        memory=ceil(memory) if memory else None,
         gpus=gpus,
         cpu_limit=limits.get("cpu"),
-        memory_limit=int(limit) if limit else None,
+        memory_limit=ceil(limit) if limit else None,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.api.dialects.interlink.expansion import expand
+from isthmus.work.runner.expansion import expand
 
 VALUES = {"A": "1", "B": "x$(A)", "a.b": "dotted", "$A": "odd", "sp ace": "s"}
 

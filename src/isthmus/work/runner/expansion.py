@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import Mapping, Match
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
@@ -11,7 +11,7 @@ _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 def expand(text: str, values: Mapping[str, str]) -> str:
     """``text`` with references resolved; ``$$`` is a dollar, and what is not known stays as written."""
 
-    def resolve(found: re.Match[str]) -> str:
+    def resolve(found: Match[str]) -> str:
         name = found[1]
         return "$" if name is None else values.get(name, found[0])
 
