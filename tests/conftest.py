@@ -9,6 +9,9 @@ from hypothesis import settings
 
 from .postgres import Postgres, Unavailable
 
+# Cases that several test files share say what they saw when they fail, as test files do by themselves.
+pytest.register_assert_rewrite("tests.acceptance", "tests.integration")
+
 # How long an example takes says how busy the machine is, nothing of what is tested.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

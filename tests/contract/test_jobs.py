@@ -20,9 +20,8 @@ from isthmus.sites.local.driver import LocalDriver
 from isthmus.sites.slurm.driver import SlurmDriver
 from isthmus.work.job import ENDED, Container, Input, JobSpec, JobState, Output, Reason, Resources, TaskStatus
 
-from ..integration.sites.htcondor.conftest import Pool
+from ..integration.sites.batch_cluster import Cluster
 from ..integration.sites.htcondor.conftest import pool as pool
-from ..integration.sites.slurm.conftest import Cluster
 from ..integration.sites.slurm.conftest import cluster as cluster
 
 pytestmark = pytest.mark.engine
@@ -42,7 +41,7 @@ def slurm_cluster(cluster: Cluster) -> Opener:
 
 
 @pytest.fixture
-def htcondor_pool(pool: Pool) -> Opener:
+def htcondor_pool(pool: Cluster) -> Opener:
     return lambda: HTCondorDriver("pool", pool.options)
 
 

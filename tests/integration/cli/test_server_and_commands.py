@@ -200,7 +200,7 @@ def test_a_deploy_outlives_the_server_that_began_it(make_home: Callable[..., Hom
 
 
 def test_ctrl_c_leaves_the_work_to_the_server(make_home: Callable[..., Home]) -> None:
-    home = make_home(latency=2)  # long enough that the work is not over when the signal comes
+    home = make_home(latency=6)  # long enough that the work is not over when the signal comes
     with home.popen("deploy", str(home.template), "--name", "one", start_new_session=True) as deploy:
         assert deploy.stdout is not None
         # An event has its time before it; the plan, which is shown before anything is asked for, has not.

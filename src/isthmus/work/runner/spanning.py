@@ -3,8 +3,8 @@
 The scheduler gives a job several nodes and starts the same on each. On the first, ``span`` becomes the job's program,
 in whose environment it says how the others are reached, in the words of the MPI launchers in use: a file of hosts,
 and in the place of ssh a script that calls ``reach``. On the others it listens, and runs what ``reach`` asks for, until
-the scheduler ends it, which it does when the first has ended. Both sides prove to each other that they have the key
-which travelled with the order; what they say then is not encrypted, as what MPI says is not.
+a connection is closed that the first has open for as long as its program runs. Both sides prove to each other that they
+have the key which travelled with the order; what they say then is not encrypted, as what MPI says is not.
 
 How the nodes hear of each other is known to the batch system: ``Meeting`` of its module, see :mod:`.scheduler`.
 """
@@ -36,7 +36,7 @@ Place = Tuple[str, int]
 
 
 def span(folder: str, command: List[str]) -> int:
-    """Become ``command`` on the first node; on others do what that one asks for, and never return."""
+    """Become ``command`` on the first node; on others do what that one asks for until it ends, and never return."""
     order, meeting = Order(folder, 0), meet()
     key = bytes.fromhex(order.runtime["span"])
     link = _common_folder(order)
@@ -52,10 +52,13 @@ def span(folder: str, command: List[str]) -> int:
     places = {rank: meeting.read(str(rank), PATIENCE) for rank in range(1, meeting.size)}
     peers = {address: int(port) for address, _, port in (text.partition(" ") for text in places.values())}
     os.environ.update(_environment(order, peers, meeting.size))
+    watched = [_watch(place, key) for place in peers.items()]
     try:
         os.execvp(command[0], command)  # noqa: S606
     except OSError as error:
         print("{}: {}".format(command[0], error.strerror), file=sys.stderr)
+        for peer in watched:
+            peer.close()
         return 126 if isinstance(error, PermissionError) else 127
 
 
@@ -86,18 +89,40 @@ def reach(folder: str, words: List[str]) -> int:
         return 255
 
 
+def _watch(place: Place, key: bytes) -> Connection:
+    """A connection to another node that stays open for as long as this process, whatever program it becomes."""
+    peer = Client(place, authkey=key)
+    peer.send_bytes(b"")
+    os.set_inheritable(peer.fileno(), True)
+    return peer
+
+
 def _serve(listener: Listener) -> NoReturn:
+    late = threading.Timer(PATIENCE, _leave, ["the first node of this job has said nothing for %g s" % PATIENCE])
+    late.daemon = True
+    late.start()
     while True:
         try:
             peer = listener.accept()
         except (OSError, EOFError, AuthenticationError):
             continue  # whoever it was has not the key
-        threading.Thread(target=_obey, args=(peer,), daemon=True).start()
+        threading.Thread(target=_obey, args=(peer, late), daemon=True).start()
 
 
-def _obey(peer: Connection) -> None:
+def _leave(why: str = "") -> None:
+    if why:
+        print(why, file=sys.stderr, flush=True)
+    os._exit(255 if why else 0)
+
+
+def _obey(peer: Connection, late: threading.Timer) -> None:
     with peer, contextlib.suppress(OSError, EOFError):
         command = peer.recv_bytes().decode(errors="surrogateescape")
+        if not command:
+            late.cancel()
+            with contextlib.suppress(OSError, EOFError):
+                peer.recv_bytes()
+            _leave()
         program = subprocess.Popen(
             ["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )  # fmt: skip

@@ -13,7 +13,7 @@ from isthmus.sites.errors import Permanent, Temporary
 from isthmus.sites.jobs import LogOptions, Submission
 from isthmus.work.job import Container, Input, JobSpec, JobState, Launch, Output, Resources
 
-from .conftest import Site, new_id, shell
+from ..batch_cluster import Site, new_id, shell
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 MIB = 1024 * 1024
@@ -158,11 +158,11 @@ async def test_a_waiting_job_is_cancelled_and_again_without_harm(site: Site) -> 
 async def test_a_job_that_somebody_holds_and_releases(site: Site) -> None:
     id = await site.hand_over(JobSpec((shell("echo again; sleep 8"),), options={"requirements": "linux"}))
     await site.until_log(id, "again")
-    site.pool.user(f"condor_hold -reason 'ask me' -constraint 'IsthmusSubmission == \"{id}\"'")
+    site.cluster.script(f"condor_hold -reason 'ask me' -constraint 'IsthmusSubmission == \"{id}\"'")
     [task] = await site.until(id, {JobState.HELD})
     assert task.reason == "Held"
     assert "ask me" in task.words
-    site.pool.user(f"condor_release -constraint 'IsthmusSubmission == \"{id}\"'")
+    site.cluster.script(f"condor_release -constraint 'IsthmusSubmission == \"{id}\"'")
     [task] = await site.until(id)
     assert task.state is JobState.SUCCEEDED, task
     assert await site.log(id) == "again\n"
@@ -172,7 +172,7 @@ async def test_a_job_that_somebody_holds_and_releases(site: Site) -> None:
 async def test_a_job_that_somebody_removes_is_cancelled_in_the_words_of_the_pool(site: Site) -> None:
     id = await site.hand_over(JobSpec((shell("echo up; sleep 60"),), grace=1))
     await site.until_log(id, "up")
-    site.pool.user(f"condor_rm -reason 'no such luck' -constraint 'IsthmusSubmission == \"{id}\"'")
+    site.cluster.script(f"condor_rm -reason 'no such luck' -constraint 'IsthmusSubmission == \"{id}\"'")
     [task] = await site.until(id)
     assert task.state is JobState.CANCELLED
     assert "no such luck" in task.words
@@ -182,11 +182,11 @@ async def test_the_schedd_goes_and_comes_back_and_nothing_is_lost(site: Site) ->
     id = await site.hand_over(JobSpec((shell("for i in 1 2 3 4 5 6 7 8 9 10; do echo tick $i; sleep 1; done"),)))
     waiting = await site.hand_over(JobSpec((shell("echo later"),)))
     await site.until_log(id, "tick 2")
-    site.pool.root("systemctl kill --signal=KILL condor; systemctl stop condor")
+    site.cluster.root("systemctl kill --signal=KILL condor; systemctl stop condor")
     for ask in (site.look(id), site.hand_over(JobSpec((shell("true"),)))):
         with pytest.raises((Temporary, AssertionError)):
             await ask
-    site.pool.root("systemctl reset-failed condor; systemctl start condor")
+    site.cluster.root("systemctl reset-failed condor; systemctl start condor")
     deadline = time.monotonic() + 120
     while True:
         try:
@@ -210,7 +210,7 @@ async def test_a_submission_is_handed_over_once(site: Site) -> None:
     assert answers == [[None]] * 4
     await site.until(submission.id)
     assert await site.log(submission.id) == "once\n"
-    assert site.pool.user(count(submission.id)).split() == ["1"]
+    assert site.cluster.script(count(submission.id)).split() == ["1"]
 
 
 @pytest.mark.parametrize("how", ["waiting", "ended"])
@@ -221,10 +221,10 @@ async def test_a_submission_whose_id_was_not_written_is_found(site: Site, how: s
     id = await site.hand_over(spec)
     await site.until(id, {JobState.QUEUED, JobState.SUCCEEDED} if how == "waiting" else {JobState.SUCCEEDED})
     folder = f"~/.isthmus/submissions/{id}"
-    site.pool.user(f"cd {folder} && rm -rf site-id condor.json tasks/*/status.json && echo '{{}}' >submitting")
+    site.cluster.script(f"cd {folder} && rm -rf site-id condor.json tasks/*/status.json && echo '{{}}' >submitting")
     await site.driver.close()
     await site.hand_over(spec, id=id)
-    assert site.pool.user(count(id)).split() == ["1"]
+    assert site.cluster.script(count(id)).split() == ["1"]
     if how == "ended":
         [task] = await site.until(id)
         assert task.state is JobState.SUCCEEDED

@@ -10,7 +10,8 @@ from isthmus.sites.errors import Permanent
 from isthmus.sites.jobs import Submission
 from isthmus.work.job import JobSpec, JobState, Launch, Resources
 
-from .conftest import Site, new_id, shell
+from ..batch_cluster import new_id, shell
+from .conftest import Site
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 

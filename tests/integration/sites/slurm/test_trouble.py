@@ -15,7 +15,8 @@ from isthmus.sites.jobs import Submission
 from isthmus.sites.slurm.driver import SlurmDriver
 from isthmus.work.job import JobSpec, JobState, Resources
 
-from .conftest import Cluster, Site, new_id, shell
+from ..batch_cluster import Cluster, new_id, shell
+from .conftest import Site
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 

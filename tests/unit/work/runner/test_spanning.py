@@ -94,6 +94,12 @@ def test_launchers_are_told(nodes: Nodes, variable: str) -> None:
     assert nodes.run(f'test "${variable}" = "$ISTHMUS_REACH"')[0] == 0
 
 
+def test_the_other_node_ends_with_the_program_and_not_before(nodes: Nodes) -> None:
+    with nodes.peer() as peer:
+        assert nodes.first("sh", "-c", "sleep 0.5; kill -9 $$")[0] == -9
+        assert peer.wait(10) == 0
+
+
 def test_a_host_of_no_job_is_not_reached(nodes: Nodes) -> None:
     code, out, err = nodes.run("$ISTHMUS_REACH 192.0.2.7 true")
     assert (code, out, err) == (255, "", "192.0.2.7: not a node of this job\n")

@@ -57,9 +57,8 @@ def describe(spec: Mapping[str, Any], command: Sequence[str], config: Mapping[st
         most = math.ceil(float(asked["time"])) + grace + OVERTIME
         lines.append("periodic_remove = JobStatus == 2 && time() - JobCurrentStartExecutingDate > {}".format(most))
     if machines > 1:
-        # Each process ends by itself, or all with the program on the first node, which meets the others by chirp.
-        together = 'My.ParallelShutdownPolicy = "WAIT_FOR_ALL"' if each else "My.WantIOProxy = true"
-        lines += ["machine_count = {}".format(machines), together]
+        lines += ["machine_count = {}".format(machines), 'My.ParallelShutdownPolicy = "WAIT_FOR_ALL"']
+        lines += [] if each else ["My.WantIOProxy = true"]  # they meet by chirp
         if spec.get("array") is not None:
             raise Permanent("array: HTCondor runs tasks of several nodes one job at a time")
     if spec.get("array_limit") is not None:

@@ -21,18 +21,20 @@ class Meeting:
         except (KeyError, ValueError):
             raise Permanent("HTCondor has not said which node of how many this is") from None
         self._chirp = "{}/condor_chirp".format(_libexec())
+        # What is posted stays with the job, which HTCondor may start again on other nodes.
+        self._name = "IsthmusMeeting{}Of".format(self._ask("get_job_attr", "NumShadowStarts").strip())
 
     def post(self, name: str, value: str) -> None:
         """Let the others know something; of a strict alphabet, since it becomes an expression."""
         if not all(c.isalnum() or c in " .:-" for c in value):
             raise Permanent("{!r} cannot be posted".format(value))
-        self._ask("set_job_attr", "IsthmusMeeting" + name, '"{}"'.format(value))
+        self._ask("set_job_attr", self._name + name, '"{}"'.format(value))
 
     def read(self, name: str, patience: float) -> str:
         """What another has posted; waits for it, but no longer than so many seconds."""
         until = time.monotonic() + patience
         while True:
-            value = self._ask("get_job_attr", "IsthmusMeeting" + name, wanted=False).strip()
+            value = self._ask("get_job_attr", self._name + name, wanted=False).strip()
             if value.startswith('"'):
                 return value.strip('"')
             if time.monotonic() > until:
