@@ -54,11 +54,11 @@ class JobCases(System):
         command = f'{self.note}; echo "task $ISTHMUS_TASK"; test "$ISTHMUS_TASK" != 150'
         cluster.run("--name", "array", "--array", "1-200", "--", "sh", "-c", command, code=1)
 
+        tasks = cluster.show("array")["details"]
+        assert {t["index"]: t["words"] for t in tasks if t["state"] != "succeeded"} == {150: "main: exit code 1"}
         [row] = [job for job in cluster.jobs().values() if job["name"] == "array"]
         assert row["tasks"] == {"succeeded": 199, "failed": 1}
         assert "199 succeeded" in cluster.cli.run("jobs").stdout
-        tasks = cluster.show("array")["details"]
-        assert [t["index"] for t in tasks if t["state"] == "failed"] == [150]
         assert len({re.split("[._]", t["site_id"])[0] for t in tasks}) == 1
         assert {t["host"] for t in tasks} == self.workers
         assert cluster.cli.run("logs", "array", "--task", "77").stdout == "task 77\n"
@@ -128,7 +128,7 @@ class JobCases(System):
         with cluster.cli.running("logs", "-f", job) as following:
             assert following.stdout is not None
             assert following.stdout.readline() == "tick 1\n"
-            assert cluster.show(job)["state"] == "running"
+            cluster.until(job, "running")
             assert following.stdout.read() == "tick 2\ntick 3\ntick 4\n"
         assert cluster.cli.run("logs", job, "--tail", "1").stdout == "tick 4\n"
 

@@ -63,7 +63,7 @@ class TestJobsOnHTCondor(HTCondor, JobCases):
         for _ in range(2):
             spread = ("--nodes", "2", "--tasks", "4", "--input", f"{program}:hello")
             said = cluster.run(*spread, "--", "mpirun", "./hello").splitlines()
-            assert {line.partition(":")[0] for line in said} == WORKERS
+            assert {line.partition(":")[0] for line in said} == WORKERS, said
             assert sorted(line.partition(": ")[2] for line in said) == [f"{n} of 4, sum 10" for n in (1, 2, 3, 4)]
             cluster.run("--array", "1-6", "--", "true")
 
@@ -86,7 +86,7 @@ class TestJobsOnHTCondor(HTCondor, JobCases):
         cluster.root(f"echo JOB_DEFAULT_LEASE_DURATION = 20 >{lease}")
         job = cluster.start("--retry", "1", "--", "sh", "-c", "echo up; sleep 15")
         eventually(lambda: cluster.cli.run("logs", job).stdout == "up\n")
-        host = cluster.task(job)["host"]
+        host = cluster.until(job, "running")["details"][0]["host"]
         cluster.root(f"rm {lease}")
 
         deployment = cluster.cli.ask("show", cluster.name)["id"]

@@ -56,8 +56,8 @@ class TestJobsOnSlurm(Slurm, JobCases):
             assert sorted(line.partition(": ")[2] for line in said) == ["1 of 2, sum 3", "2 of 2, sum 3"]
 
     def test_a_job_that_slurm_holds_is_shown_held_until_it_is_released(self, cluster: Cluster) -> None:
-        job = cluster.start("--option", "begin=now+3", "--", "true")
-        number = cluster.until(job, "queued")["details"][0]["site_id"]
+        job = cluster.start("--option", "begin=now+10", "--", "true")
+        number = eventually(lambda: cluster.task(job)["site_id"])
 
         cluster.script(f"scontrol hold {number}")
         held = cluster.until(job, "held")

@@ -102,6 +102,10 @@ def shell(text: str, **more: object) -> JobSpec:
 async def test_it_lends_jobs_and_says_what_it_offers(desk: Desk) -> None:
     assert lends(desk.driver, Jobs) is desk.driver
     assert (await desk.driver.status()).ready
+    deadline = time.monotonic() + PATIENCE
+    while "up" not in {part.state for part in (await desk.driver.facilities()).partitions}:
+        assert time.monotonic() < deadline, "nodes make themselves known a moment after their scheduler"
+        await asyncio.sleep(0.1)
     facilities = await desk.driver.facilities()
     assert facilities.scheduler
     assert all(part.cpus is None or part.cpus > 0 for part in facilities.partitions)

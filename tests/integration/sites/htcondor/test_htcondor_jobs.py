@@ -27,7 +27,7 @@ async def test_a_job_runs_on_a_worker_and_its_output_is_here(site: Site) -> None
     assert task.queued is not None
     assert task.started is not None
     assert task.ended is not None
-    assert (await site.log(id)).splitlines() == ["out", "err", task.host]
+    assert sorted((await site.log(id)).splitlines()) == sorted(["out", "err", task.host])
     assert id in await site.driver.list_jobs()
     await site.driver.remove_jobs([id])
     assert id not in await site.driver.list_jobs()
@@ -254,7 +254,10 @@ async def test_many_are_handed_over_in_few_commands(site: Site) -> None:
         (JobSpec((shell("true"),), options={"partition": "x"}), "partition"),
         (JobSpec((shell("true"),), options={"requirements": "true"}), "requirements"),
         (JobSpec((shell("true"),), options={"priority": "1\nqueue 5"}), "priority"),
-        (JobSpec((shell("true"),), resources=Resources(nodes=2, tasks=2)), "nodes"),
+        (JobSpec((shell("true"),), resources=Resources(nodes=2, tasks=4), launch=Launch.EACH), "nodes"),
+        (JobSpec((shell("true"),), resources=Resources(nodes=2, tasks=2), array=(1, 2)), "array"),
+        (JobSpec((Container("main", "image"),), resources=Resources(nodes=2, tasks=2)), "image"),
+        (JobSpec((shell("true"), Container("two", command=("true",))), resources=Resources(nodes=2)), "containers"),
         (JobSpec((shell("true"),), resources=Resources(tasks=2), launch=Launch.EACH, array=(1,)), "array"),
         (JobSpec((shell("true"),), resources=Resources(gpus=1, gpu_type='x", "')), "gpu_type"),
     ],
