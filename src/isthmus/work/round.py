@@ -34,6 +34,8 @@ TOLD_AGAIN = 30.0
 """Seconds after which a site is told again to end what has not ended."""
 WRONG_SECONDS = 5.0
 """After which a site is asked again that refused for a reason which somebody has to put right."""
+CLOSE = 0.02
+"""Seconds by which a round may come too early for a look, as clocks go."""
 LOOK_SECONDS = 1.0
 """Between two looks at a site whose driver does not say ``look_seconds``."""
 BlobOf = Callable[[str, str], Path]
@@ -203,7 +205,8 @@ class Round:
 
     def _until_look(self) -> float:
         """Seconds until the site may be asked again."""
-        return self._looked + self.look_seconds - time.monotonic()
+        left = self._looked + self.look_seconds - time.monotonic()
+        return left if left > CLOSE else 0.0
 
     async def _hand_over(self, board: Board, lent: Jobs) -> None:
         """Hand over what the site has not taken yet."""

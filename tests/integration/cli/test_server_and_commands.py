@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,8 +201,9 @@ def test_a_deploy_outlives_the_server_that_began_it(make_home: Callable[..., Hom
 
 
 def test_ctrl_c_leaves_the_work_to_the_server(make_home: Callable[..., Home]) -> None:
-    home = make_home(latency=6)  # long enough that the work is not over when the signal comes
-    with home.popen("deploy", str(home.template), "--name", "one", start_new_session=True) as deploy:
+    home = make_home(latency=2)  # long enough that the work is not over when the signal comes
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # who runs the tests in the background ignores it
+    with home.popen("deploy", str(home.template), "--name", "one", start_new_session=True, preexec_fn=heard) as deploy:
         assert deploy.stdout is not None
         # An event has its time before it; the plan, which is shown before anything is asked for, has not.
         while not re.match(r"[0-9:]{8} create machine", deploy.stdout.readline()):

@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Dict, List, NoReturn, Tuple
@@ -31,6 +32,8 @@ from .scheduler import meet
 
 PATIENCE = 300.0
 """Seconds for which the nodes of a job wait for each other."""
+FAREWELL = 5.0
+"""Seconds that commands have to end on other nodes when the program on the first has ended."""
 _PIECE = 64 * 1024
 Place = Tuple[str, int]
 
@@ -101,28 +104,40 @@ def _serve(listener: Listener) -> NoReturn:
     late = threading.Timer(PATIENCE, _leave, ["the first node of this job has said nothing for %g s" % PATIENCE])
     late.daemon = True
     late.start()
+    obeying: List[threading.Thread] = []
     while True:
         try:
             peer = listener.accept()
         except (OSError, EOFError, AuthenticationError):
             continue  # whoever it was has not the key
-        threading.Thread(target=_obey, args=(peer, late), daemon=True).start()
+        obeying[:] = [thread for thread in obeying if thread.is_alive()]
+        obeying.append(threading.Thread(target=_obey, args=(peer, late, obeying), daemon=True))
+        obeying[-1].start()
 
 
-def _leave(why: str = "") -> None:
+def _leave(why: str = "") -> NoReturn:
     if why:
         print(why, file=sys.stderr, flush=True)
     os._exit(255 if why else 0)
 
 
-def _obey(peer: Connection, late: threading.Timer) -> None:
+def _bid_farewell(others: List[threading.Thread]) -> NoReturn:
+    """Let those who asked for something hear how it ended, then leave."""
+    until = time.monotonic() + FAREWELL
+    for thread in others[:]:
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, until - time.monotonic()))
+    _leave()
+
+
+def _obey(peer: Connection, late: threading.Timer, others: List[threading.Thread]) -> None:
     with peer, contextlib.suppress(OSError, EOFError):
         command = peer.recv_bytes().decode(errors="surrogateescape")
         if not command:
             late.cancel()
             with contextlib.suppress(OSError, EOFError):
                 peer.recv_bytes()
-            _leave()
+            _bid_farewell(others)
         program = subprocess.Popen(
             ["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )  # fmt: skip

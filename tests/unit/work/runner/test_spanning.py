@@ -100,6 +100,13 @@ def test_the_other_node_ends_with_the_program_and_not_before(nodes: Nodes) -> No
         assert peer.wait(10) == 0
 
 
+def test_what_is_under_way_there_may_end_and_tell_so(nodes: Nodes) -> None:
+    """A launcher that ends does not wait for what it started on other nodes."""
+    host = "$(tail -n 1 $ISTHMUS_HOSTS | cut -d' ' -f1)"
+    code, out, err = nodes.run(f"$ISTHMUS_REACH {host} 'sleep 0.5; echo done' & sleep 0.3")
+    assert (code, out, err) == (0, "done\n", "")
+
+
 def test_a_host_of_no_job_is_not_reached(nodes: Nodes) -> None:
     code, out, err = nodes.run("$ISTHMUS_REACH 192.0.2.7 true")
     assert (code, out, err) == (255, "", "192.0.2.7: not a node of this job\n")
