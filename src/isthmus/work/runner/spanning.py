@@ -52,10 +52,10 @@ def span(folder: str, command: List[str]) -> int:
         with Listener(("", 0), authkey=key) as listener:
             meeting.post(str(meeting.rank), "{} {}".format(_own_address(), listener.address[1]))
             _serve(listener)
-    places = {rank: meeting.read(str(rank), PATIENCE) for rank in range(1, meeting.size)}
-    peers = {address: int(port) for address, _, port in (text.partition(" ") for text in places.values())}
-    os.environ.update(_environment(order, peers, meeting.size))
-    watched = [_watch(place, key) for place in peers.items()]
+    told = [meeting.read(str(rank), PATIENCE).partition(" ") for rank in range(1, meeting.size)]
+    places = [(address, int(port)) for address, _, port in told]  # some may be on one machine
+    os.environ.update(_environment(order, places, meeting.size))
+    watched = [_watch(place, key) for place in places]
     try:
         os.execvp(command[0], command)  # noqa: S606
     except OSError as error:
@@ -167,16 +167,16 @@ def _pass_on(stream: int, mark: bytes, peer: Connection, turn: threading.Lock) -
                 peer.send_bytes(mark + data)
 
 
-def _environment(order: Order, peers: Dict[str, int], size: int) -> Dict[str, str]:
+def _environment(order: Order, places: List[Place], size: int) -> Dict[str, str]:
     """What launchers are told: Open MPI before and since version 5, MPICH and what comes of it, Intel's."""
     slots = math.ceil(int(order.resources.get("tasks") or 1) / size)
-    hosts = [_own_address(), *peers]
+    hosts = [_own_address(), *(address for address, _ in places)]
     program = shlex.join([sys.executable, "-I", "-S", os.path.abspath(sys.argv[0])])
     script = '#!/bin/sh\nexec {} reach --submission {} -- "$@"\n'.format(program, shlex.quote(order.folder))
     plain = _keep(order, "hosts", "".join("{} slots={}\n".format(host, slots) for host in hosts))
     colons = _keep(order, "hosts.mpich", "".join("{}:{}\n".format(host, slots) for host in hosts))
     agent = _keep(order, "reach", script, 0o700)
-    _keep(order, "peers.json", json.dumps(peers))
+    _keep(order, "peers.json", json.dumps(dict(places)))
     return {
         "ISTHMUS_HOSTS": plain, "ISTHMUS_REACH": agent,
         "OMPI_MCA_orte_default_hostfile": plain, "OMPI_MCA_plm_rsh_agent": agent, "OMPI_MCA_plm_rsh_no_tree_spawn": "1",
