@@ -142,8 +142,9 @@ class Submissions:
     @contextlib.contextmanager
     def _lock(self, place: Path) -> Any:
         for _ in range(100):
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
+                with contextlib.suppress(FileExistsError):  # exist_ok would look again, and it may be gone by then
+                    place.mkdir(mode=0o700, parents=True)
                 with locked(place):
                     yield
                     return

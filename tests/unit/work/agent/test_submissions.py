@@ -321,6 +321,25 @@ def test_removal_while_another_waits(tmp_path: Path) -> None:
     assert site.scheduler.accepted() == [name(1)] * 2
 
 
+def test_removal_as_the_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was told that the folder is there, and finds it gone, makes it anew."""
+    site = Site(tmp_path)
+    place, gone = tmp_path / "submissions" / name(1), tmp_path / "gone"
+    place.mkdir(parents=True)
+    make = os.mkdir
+
+    def mkdir(path: Any, *args: Any, **options: Any) -> None:
+        try:
+            make(path, *args, **options)
+        except FileExistsError:
+            place.rename(gone)
+            raise
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    assert site.submissions.submit([order()]) == [None]
+    assert gone.exists() and site.scheduler.accepted() == [name(1)]
+
+
 def test_sweeping(tmp_path: Path) -> None:
     """A blob goes when no submission names it and nobody asked for it in a while."""
     site = Site(tmp_path)
