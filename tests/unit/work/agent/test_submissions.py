@@ -337,7 +337,8 @@ def test_removal_as_the_folder_is_made(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "mkdir", mkdir)
     assert site.submissions.submit([order()]) == [None]
-    assert gone.exists() and site.scheduler.accepted() == [name(1)]
+    assert gone.exists()
+    assert site.scheduler.accepted() == [name(1)]
 
 
 def test_sweeping(tmp_path: Path) -> None:
