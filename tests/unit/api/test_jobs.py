@@ -179,7 +179,7 @@ async def test_a_wait_ends_when_the_server_stops(client: httpx.AsyncClient, jobs
     await make(client, name="one")
     jobs.endless = True
     asyncio.get_running_loop().call_later(0.05, closing.start)
-    answer = await asyncio.wait_for(client.get("/v1/jobs/one?wait=60&version=1"), 5)
+    answer = await asyncio.wait_for(client.get("/v1/jobs/one?wait=60&version=1"), 60)
     assert answer.json()["state"] == "pending"
 
 
@@ -240,7 +240,7 @@ async def test_a_followed_log_ends_when_the_server_stops(
     await make(client, name="one")
     jobs.endless = True
     asyncio.get_running_loop().call_later(0.05, closing.start)
-    answer = await asyncio.wait_for(client.get("/v1/jobs/one/log?follow=true"), 5)
+    answer = await asyncio.wait_for(client.get("/v1/jobs/one/log?follow=true"), 60)
     assert answer.content == jobs.log_text
     assert jobs.closed == 1
 

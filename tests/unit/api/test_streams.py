@@ -28,7 +28,7 @@ def frames_of(service: Any, closing: Closing, number: str, after: int = 0) -> As
 
 
 async def next_frame(frames: AsyncIterator[bytes]) -> bytes:
-    return await asyncio.wait_for(anext(frames), 5)
+    return await asyncio.wait_for(anext(frames), 60)
 
 
 async def test_history_comes_first_and_then_the_news(service: Any, closing: Closing, number: str) -> None:

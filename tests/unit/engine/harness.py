@@ -131,7 +131,7 @@ class Harness:
         return {f"{r.ref.node}[{r.ref.index}]" for r in self.world.resources("fake", "machine", id_)}
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for a condition that another task brings about; fails when it does not come."""
     end = time.monotonic() + seconds
     while not condition():

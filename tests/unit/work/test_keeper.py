@@ -45,7 +45,7 @@ async def keeping(desk: Desk, owner: str = "me", seconds: float = 10.0) -> Async
 
 
 async def until_ended(desk: Desk, job: str, state: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while desk.job(job).state != state:  # noqa: ASYNC110  what is watched is in a database
             await asyncio.sleep(0.005)
 
@@ -82,7 +82,7 @@ async def test_a_dead_process_on_this_host_is_taken_over_from_at_once(desk: Desk
 async def test_a_lease_lasts_while_a_site_takes_its_time(desk: Desk) -> None:
     desk.toy.stuck = asyncio.Event()
     job = desk.add()
-    async with keeping(desk, seconds=0.03), asyncio.timeout(10):
+    async with keeping(desk, seconds=0.03), asyncio.timeout(60):
         while not desk.toy.looks:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         before = _expiries(desk)

@@ -379,7 +379,7 @@ async def test_nothing_is_done_under_a_lease_that_is_lost(desk: Desk) -> None:
 
 async def until(desk: Desk, met: Callable[[], bool]) -> None:
     """Keep rounds until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not met():
             await desk.keep()
             await asyncio.sleep(0.001)

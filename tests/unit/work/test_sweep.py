@@ -82,7 +82,7 @@ async def test_a_file_that_a_new_job_takes_just_then_stays(
 async def test_it_sweeps_by_itself(desk: Desk, blobs: Blobs) -> None:
     digest = await put(blobs, b"old", 1.0)
     task = asyncio.ensure_future(Sweep(desk.journal, blobs).run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while blobs.path(ALICE, digest).exists():  # noqa: ASYNC110  what is watched is a folder
             await asyncio.sleep(0.005)
     task.cancel()
