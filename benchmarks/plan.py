@@ -16,7 +16,8 @@ from common import Progress, Report, best_of, parse_arguments
 
 from isthmus import tosca
 from isthmus.engine.baking import bake_keys
-from isthmus.engine.plan import Plan, make_plan
+from isthmus.engine.plan import Plan
+from isthmus.engine.planner import make_plan
 from isthmus.engine.scope import Scope, run_with
 from isthmus.engine.state import Desired, Done, Health, Key, Observed, Power, Resource, first_instances, machine_spec
 from isthmus.portrait import draw

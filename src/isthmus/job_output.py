@@ -48,7 +48,7 @@ class JobOutput:
     async def _read_log(self, row: Job, index: int, container: str, options: LogOptions) -> AsyncIterator[bytes]:
         seen = 0
         while True:
-            number, ended = await self._records.read(lambda c: _last_submission(c, row.id, index))
+            number, ended = await self._records.store.reading(lambda c: _last_submission(c, row.id, index))
             if number > seen:
                 seen = number
                 lent = await self._lent(row)
@@ -70,7 +70,7 @@ class JobOutput:
         lent = await self._lent(row)
         found: dict[str, SandboxFile] = {}
         try:
-            for number in await self._records.read(lambda c: _handed(c, row.id)):
+            for number in await self._records.store.reading(lambda c: _handed(c, row.id)):
                 found |= {file.path: file for file in await lent.list_files(f"{row.id}-{number}")}
         except SiteError as error:
             raise Busy(f"{row.site}: {error}") from error
@@ -82,7 +82,7 @@ class JobOutput:
         _refuse_removed(row)
         lent = await self._lent(row)
         error: SiteError = Permanent(f"there is no file {path}")
-        for number in reversed(await self._records.read(lambda c: _handed(c, row.id))):
+        for number in reversed(await self._records.store.reading(lambda c: _handed(c, row.id))):
             stream = lent.read_file(f"{row.id}-{number}", path)
             try:
                 first = await anext(stream, b"")

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TypeVar
-
-from sqlalchemy import Connection
+from collections.abc import Collection, Mapping
 
 from isthmus import job_portrait as portrait
-from isthmus.errors import Busy, NotFound
+from isthmus.errors import NotFound
 from isthmus.identity import Principal
 from isthmus.store import Store, deployments, jobs
-from isthmus.store.database import StoreUnavailable
 from isthmus.store.jobs import Job
-
-T = TypeVar("T")
 
 
 class JobRecords:
-    """The rows of jobs. A store that does not answer is :class:`~isthmus.errors.Busy` here."""
+    """The rows of jobs."""
 
     def __init__(self, store: Store):
         self.store = store
@@ -26,7 +20,7 @@ class JobRecords:
     async def find(self, who: Principal, ref: str) -> Job:
         """The job of an id, else the youngest of a name, among those that ``who`` may see and has not deleted."""
         owner = None if who.admin else who.subject
-        row = await self.read(lambda c: jobs.find(c, who.vo, owner, ref, who.subject))
+        row = await self.store.reading(lambda c: jobs.find(c, who.vo, owner, ref, who.subject))
         if row is None:
             raise NotFound(f"you have no job {ref!r}", hint="`isthmus jobs` shows those that you have.")
         return row
@@ -34,18 +28,4 @@ class JobRecords:
     async def site_names(self, sites: Collection[str]) -> Mapping[str, str]:
         """The names of the deployments among sites, by id."""
         ids = {site.removeprefix(portrait.SITE) for site in sites if site.startswith(portrait.SITE)}
-        return await self.read(lambda c: deployments.names(c, ids)) if ids else {}
-
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        """What a query answers."""
-        try:
-            return await self.store.reading(query)
-        except StoreUnavailable as error:
-            raise Busy(str(error), retry_after=1) from error
-
-    async def write(self, change: Callable[[Connection], T]) -> T:
-        """Make a change, in a transaction."""
-        try:
-            return await self.store.writing(change)
-        except StoreUnavailable as error:
-            raise Busy(str(error), retry_after=1) from error
+        return await self.store.reading(lambda c: deployments.names(c, ids)) if ids else {}

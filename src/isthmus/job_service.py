@@ -100,7 +100,7 @@ class JobService:
             site, why = await self.sites.choose(spec, request.needs)
         row, tasks = self._rows(who, request, site, why, after, mark)
         try:
-            await self.records.write(lambda c: jobs.add(c, row, tasks))
+            await self.store.writing(lambda c: jobs.add(c, row, tasks))
         except IntegrityError:
             made = await self._by_key(who, request.key or "")
             if made is None:
@@ -124,7 +124,7 @@ class JobService:
         return row, [Task(row.id, index, due=now) for index in request.spec.indices]
 
     async def _by_key(self, who: Principal, key: str) -> Job | None:
-        return (await self.records.read(lambda c: jobs.by_keys(c, who.vo, who.subject, [key]))).get(key)
+        return (await self.store.reading(lambda c: jobs.by_keys(c, who.vo, who.subject, [key]))).get(key)
 
     async def _repeat(self, made: Job, mark: str) -> JobView:
         if made.request_digest != mark:
@@ -147,7 +147,7 @@ class JobService:
             rows = jobs.page(c, who.vo, owner, after=after, limit=limit + 1, state=state, site=place)
             return rows, jobs.counts(c, [row.id for row in rows])
 
-        rows, counts = await self.records.read(query)
+        rows, counts = await self.store.reading(query)
         names = await self.records.site_names([row.site for row in rows])
         more = write_cursor(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else None
         return JobPage([portrait.summarize(row, counts.get(row.id, {}), names) for row in rows[:limit]], more)
@@ -165,7 +165,7 @@ class JobService:
             return {key: JobNow(id_, state, [portrait.status(t) for t in tasks[id_]]) for key, (id_, state) in
                     made.items()}  # fmt: skip
 
-        return await self.records.read(query)
+        return await self.store.reading(query)
 
     async def wait(self, who: Principal, ref: str, *, version: str | None, seconds: float) -> JobView:
         """The job once it is another than ``version`` (its ETag), has ended, or ``seconds`` are over."""
@@ -185,12 +185,12 @@ class JobService:
         """Have a job ended, or some tasks of its array; what has ended already stays as it is."""
         row = await self.records.find(who, ref)
         if indices is not None:
-            known = {task.index for task in (await self.records.read(lambda c: jobs.tasks_of(c, [row.id])))[row.id]}
+            known = {task.index for task in (await self.store.reading(lambda c: jobs.tasks_of(c, [row.id])))[row.id]}
             if unknown := sorted(set(indices) - known):
                 raise NotFound(f"{row.name} has no task {unknown[0]}", hint="`isthmus show JOB --tasks` lists them.")
         if not has_ended(row.state):
             now = self.store.now()
-            await self.records.write(lambda c: jobs.ask_cancel(c, row.id, indices, now, grace))
+            await self.store.writing(lambda c: jobs.ask_cancel(c, row.id, indices, now, grace))
             self._changed(row)
         return await self._draw(await self.records.find(who, row.id))
 
@@ -207,7 +207,7 @@ class JobService:
             if not has_ended(row.state):
                 jobs.ask_cancel(c, row.id, None, now, row.grace)
 
-        await self.records.write(write)
+        await self.store.writing(write)
         self._changed(row)
 
     # -- files on their way ------------------------------------------------------------------
@@ -223,10 +223,10 @@ class JobService:
     # -- inside -----------------------------------------------------------------------------
 
     async def _version(self, id_: str) -> int | None:
-        return (await self.records.read(lambda c: jobs.versions(c, [id_]))).get(id_)
+        return (await self.store.reading(lambda c: jobs.versions(c, [id_]))).get(id_)
 
     async def _draw(self, row: Job) -> JobView:
-        tasks = await self.records.read(lambda c: jobs.tasks_of(c, [row.id]))
+        tasks = await self.store.reading(lambda c: jobs.tasks_of(c, [row.id]))
         spec = sealing.unseal(self.store.vault, row.spec)
         return portrait.draw(row, spec, tasks[row.id], await self.records.site_names([row.site]))
 

@@ -52,7 +52,7 @@ class JobSites:
                 raise Invalid(f"site {name} takes no jobs", hint="`isthmus sites` shows what each one takes.")
             return name
         owner, ref = None if who.admin else who.subject, name.removeprefix(portrait.SITE)
-        found = await self._records.read(lambda c: deployments.find(c, who.vo, owner, ref, who.subject))
+        found = await self._records.store.reading(lambda c: deployments.find(c, who.vo, owner, ref, who.subject))
         if not found or found[0].phase == "deleted":
             known = ", ".join(self._places.names())
             raise Invalid(f"there is no site {name}, nor a deployment of yours", hint=f"The sites are {known}.")

@@ -8,7 +8,8 @@ from typing import Any
 from isthmus.engine.look import desire, look
 from isthmus.engine.observe import load_done
 from isthmus.engine.placing import Sites, place
-from isthmus.engine.plan import Plan, make_plan
+from isthmus.engine.plan import Plan
+from isthmus.engine.planner import make_plan
 from isthmus.engine.state import Health, Observed, Power
 from isthmus.errors import Busy, Conflict, NotFound
 from isthmus.placement import NoPlace, Placement

@@ -20,11 +20,12 @@ from sqlalchemy.exc import IntegrityError
 from isthmus import catalogue, portrait
 from isthmus.changes import carry_over, drop_changed_offers, refuse_odd_sizes, refuse_removals, rescale, scalable
 from isthmus.cursors import read_cursor, write_cursor
+from isthmus.deployment_records import DeploymentRecords
 from isthmus.engine.placing import Sites, place
 from isthmus.engine.pulse import Pulse
 from isthmus.engine.reconcile import working_phase
 from isthmus.engine.state import Power, first_instances
-from isthmus.errors import Busy, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from isthmus.errors import Busy, Conflict, Forbidden, Invalid
 from isthmus.identity import Principal
 from isthmus.job_service import JobService
 from isthmus.keys import make_key_pair
@@ -33,10 +34,8 @@ from isthmus.shelf import Shelf
 from isthmus.sites.contract import Images, lends
 from isthmus.sites.errors import SiteError
 from isthmus.store import Store, deployments, history, images, resources
-from isthmus.store.database import StoreUnavailable
 from isthmus.store.deployments import Deployment
 from isthmus.topology import Topology, digest
-from isthmus.tosca import Bundle
 from isthmus.views import (
     AccessView,
     DeploymentSummary,
@@ -84,10 +83,9 @@ class Service:
         self.store = store
         self.places = sites
         self.library = library
-        self.shelf = shelf
+        self.records = DeploymentRecords(shelf, pulse, wake)
         self.pulse = pulse
         self.jobs = jobs
-        self._wake = wake
 
     # -- templates --------------------------------------------------------------------------
 
@@ -125,11 +123,13 @@ class Service:
         inputs: Mapping[str, Any] | None = None, counts: Mapping[str, int] | None = None,
     ) -> PlanView:  # fmt: skip
         """What an update, a scaling, or just another look at a deployment would do; nothing is touched."""
-        row, change = await self._find(who, ref), Change(source, inputs, counts)
-        before, after = await self._load(row), await self._changed_template(row, change)
+        row, change = await self.records.find(who, ref), Change(source, inputs, counts)
+        before, after = await self.records.template(row), await self._changed_template(row, change)
         refuse_removals(before.topology, after.topology)
         wanted = await self._wanted(row, change, before, after)
-        rows, marks = await self._in(lambda c: (resources.of_deployment(c, row.id), self.store.vault.marks(c, row.id)))
+        rows, marks = await self.store.reading(
+            lambda c: (resources.of_deployment(c, row.id), self.store.vault.marks(c, row.id))
+        )
         return await portrait.plan_existing(wanted, after.topology, rows, self.places, marks)
 
     # -- deployments ------------------------------------------------------------------------
@@ -146,19 +146,16 @@ class Service:
             raise Invalid(f"there is no site {site}", hint=f"There is {', '.join(self.places.names())}.")
         request = self.store.vault.fingerprint(digest([template.bundle.digest, name, inputs, site]))
         if idempotency_key is not None:
-            made = await self._in(lambda c: deployments.find_by_key(c, who.vo, who.subject, idempotency_key))
+            made = await self.records.of_key(who, idempotency_key)
             if made is not None:
                 return await self._repeat(who, made, request), False
         row = self._new_row(who, source, template, name, inputs, site, idempotency_key, request)
         private, public = make_key_pair(row.name)
         secrets = {"ssh-key": private, "ssh-key.pub": public, **secret_inputs(template, inputs)}
         try:
-            if not await self._write(lambda c: self._insert(c, row, None, secrets)):
-                archive = await asyncio.to_thread(template.bundle.to_zip)
-                await self._write(lambda c: self._insert(c, row, archive, secrets))
+            await self.records.add(row, template.bundle, secrets)
         except IntegrityError:
             return await self._collide(who, row, request), False
-        self._changed(row.id)
         if len(template.topology.nodes) <= FEW_NODES:
             return portrait.draw(row, template.topology, (), {}), True
         return await asyncio.to_thread(portrait.draw, row, template.topology, (), {}), True
@@ -189,18 +186,6 @@ class Service:
             created=now, updated=now,
         )  # fmt: skip
 
-    def _insert(self, c: Connection, row: Deployment, archive: bytes | None, secrets: Mapping[str, str]) -> bool:
-        """Add a deployment; false when its bundle is not kept yet and no archive of it is given."""
-        if archive is not None:
-            deployments.save_bundle(c, row.bundle, archive, row.created)
-        elif not deployments.has_bundle(c, row.bundle):
-            return False
-        deployments.add(c, row)
-        self.store.vault.add(c, row.id, secrets)
-        text = f"created from {row.template}"
-        history.add_events(c, [Event(0, row.id, row.created, row.owner, "deployment.created", text)])
-        return True
-
     async def _repeat(self, who: Principal, made: Deployment, request: str) -> DeploymentView:
         if made.request_digest != request:
             raise Invalid("this idempotency key was used for another request", code="idempotency-key-reused")
@@ -210,7 +195,7 @@ class Service:
         """Two at once used the same name or idempotency key: the first has won."""
         key = row.idempotency_key
         if key is not None:
-            made = await self._in(lambda c: deployments.find_by_key(c, who.vo, who.subject, key))
+            made = await self.records.of_key(who, key)
             if made is not None:
                 return await self._repeat(who, made, request)
         raise Conflict(
@@ -223,7 +208,7 @@ class Service:
     ) -> Page:
         """A page of the deployments that ``who`` may see, the youngest first."""
         after, owner = read_cursor(cursor), None if who.admin else who.subject
-        rows = await self._in(
+        rows = await self.store.reading(
             lambda c: deployments.summaries(c, who.vo, owner, after=after, limit=limit + 1, phase=phase)
         )
         more = write_cursor(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else None
@@ -231,20 +216,12 @@ class Service:
 
     async def get(self, who: Principal, ref: str) -> DeploymentView:
         """One deployment, by id or name, with its nodes and instances."""
-        row = await self._find(who, ref)
+        row = await self.records.find(who, ref)
         return await self._view(row)
 
     async def state(self, who: Principal, ref: str) -> DeploymentSummary:
         """Where a deployment stands, and no more: the cheapest thing to ask."""
-        owner = None if who.admin else who.subject
-
-        def query(c: Connection) -> Any:
-            return deployments.summary(c, who.vo, owner, ref)
-
-        row = await self._glance(query)
-        if row is None:
-            raise _not_found(ref)
-        return portrait.summarize(row)
+        return portrait.summarize(await self.records.summary(who, ref))
 
     # -- changes ----------------------------------------------------------------------------
 
@@ -259,8 +236,8 @@ class Service:
         self, who: Principal, ref: str, node: str, count: int, *, remove: Sequence[int] = (), version: int | None = None
     ) -> DeploymentView:  # fmt: skip
         """Give a node ``count`` machines. Those in ``remove`` go first, then the youngest."""
-        row = await self._alive(who, ref)
-        topology = (await self._load(row)).topology
+        row = await self.records.alive(who, ref)
+        topology = (await self.records.template(row)).topology
         machine = scalable(topology, node, count)
         unknown = set(remove) - set(row.instances.get(machine.name, ()))
         if unknown:
@@ -269,10 +246,10 @@ class Service:
             raise Invalid(
                 f"removing {len(set(remove))} of {len(row.instances[machine.name])} leaves fewer than {count}"
             )
-        ages = await self._ages(row, machine.name)
+        ages = await self.records.ages(row, machine.name)
         indices = rescale(row.instances.get(machine.name, []), count, remove, ages)
         instances = {**row.instances, machine.name: indices}
-        await self._save(who, row, version, f"scaled {machine.name} to {count}", instances=instances)
+        await self.records.save(who, row, version, f"scaled {machine.name} to {count}", instances=instances)
         return await self.get(who, row.id)
 
     async def start(self, who: Principal, ref: str) -> DeploymentView:
@@ -285,51 +262,37 @@ class Service:
 
     async def delete(self, who: Principal, ref: str) -> DeploymentView:
         """Take everything down, in reverse order; what is deleted already stays so."""
-        row = await self._find(who, ref)
+        row = await self.records.find(who, ref)
         if row.power != Power.ABSENT or row.phase in ("failed", "cancelled"):
-            await self._save(who, row, None, "deleted", power=Power.ABSENT, idempotency_key=None)
+            await self.records.save(who, row, None, "deleted", power=Power.ABSENT, idempotency_key=None)
         return await self.get(who, row.id)
 
     async def resume(self, who: Principal, ref: str) -> DeploymentView:
         """Go on with what failed or was cancelled, now."""
-        row = await self._find(who, ref)
+        row = await self.records.find(who, ref)
         if row.phase == "deleted":
             raise Conflict(f"{row.name} is deleted")
         phase = working_phase(row)
-        await self._nudge(who, row, "resumed", attempts=0, cancelled=False, phase=phase, reason="")
+        await self.records.nudge(who, row, "resumed", attempts=0, cancelled=False, phase=phase, reason="")
         return await self.get(who, row.id)
 
     async def cancel(self, who: Principal, ref: str) -> DeploymentView:
         """Stop working on a deployment. What was made stays, until it is resumed or deleted."""
-        row = await self._find(who, ref)
+        row = await self.records.find(who, ref)
         if row.due is None:
             raise Conflict(f"nothing is going on in {row.name}: it is {row.phase}")
-        await self._nudge(who, row, "cancelled", cancelled=True)
+        await self.records.nudge(who, row, "cancelled", cancelled=True)
         return await self.get(who, row.id)
 
-    async def _nudge(self, who: Principal, row: Deployment, word: str, **values: Any) -> None:
-        """Have a worker look at a deployment now, unless it has come to another phase meanwhile."""
-        now = self.store.now()
-
-        def write(c: Connection) -> bool:
-            if not deployments.nudge(c, row, now, **values):
-                return False
-            history.add_events(c, [Event(0, row.id, now, who.subject, f"deployment.{word}", word)])
-            return True
-
-        if not await self._write(write):
-            raise Conflict(f"{row.name} is no longer {row.phase}", hint="Look at it and try again.")
-        self._changed(row.id)
-
     async def _set_power(self, who: Principal, ref: str, power: Power, word: str) -> DeploymentView:
-        row = await self._alive(who, ref)
+        row = await self.records.alive(who, ref)
         if row.power != power:
-            await self._save(who, row, None, word, power=power)
+            await self.records.save(who, row, None, word, power=power)
         return await self.get(who, row.id)
 
     async def _change(self, who: Principal, ref: str, change: Change, version: int | None, word: str) -> DeploymentView:
-        row = await self._alive(who, ref)
-        before, after = await self._load(row), await self._changed_template(row, change)
+        row = await self.records.alive(who, ref)
+        before, after = await self.records.template(row), await self._changed_template(row, change)
         refuse_missing_files(after)
         refuse_odd_sizes(after.topology)
         refuse_removals(before.topology, after.topology)
@@ -346,11 +309,11 @@ class Service:
 
         values = {"bundle": wanted.bundle, "template": wanted.template, "inputs": wanted.inputs,
                   "instances": wanted.instances}  # fmt: skip
-        await self._save(who, row, version, word, more, archive, **values)
+        await self.records.save(who, row, version, word, [more], archive, **values)
         return await self.get(who, row.id)
 
     async def _changed_template(self, row: Deployment, change: Change) -> Template:
-        bundle = change.source.open() if change.source else await self._bundle(row)
+        bundle = change.source.open() if change.source else await self.records.bundle(row)
         return await asyncio.to_thread(self.library.load, bundle, {**row.inputs, **(change.inputs or {})})
 
     async def _wanted(self, row: Deployment, change: Change, before: Template, after: Template) -> Deployment:
@@ -358,7 +321,7 @@ class Service:
         instances = carry_over(before.topology, after.topology, row.instances)
         for node, count in (change.counts or {}).items():
             machine = scalable(after.topology, node, count)
-            ages = await self._ages(row, machine.name)
+            ages = await self.records.ages(row, machine.name)
             instances[machine.name] = rescale(instances[machine.name], count, (), ages)
         return replace(
             row, bundle=after.bundle.digest, template=change.source.label if change.source else row.template,
@@ -366,41 +329,18 @@ class Service:
             instances=instances, placement=drop_changed_offers(row.placement, before.topology, after.topology),
         )  # fmt: skip
 
-    async def _save(
-        self, who: Principal, row: Deployment, version: int | None, word: str,
-        more: Callable[[Connection], None] = lambda c: None, archive: bytes = b"", **values: Any,
-    ) -> None:  # fmt: skip
-        """Write a new desired state and the bundle that it names, unless somebody else changed it since it was read."""
-        if version is not None and version != row.version:
-            raise PreconditionFailed(f"{row.name} is at version {row.version}, not {version}")
-        now, text = self.store.now(), f"asked to be {word}"
-        values["phase"] = working_phase(replace(row, power=values.get("power", row.power)))
-
-        def write(c: Connection) -> bool:
-            if archive:
-                deployments.save_bundle(c, values["bundle"], archive, now)
-            if not deployments.change(c, row.id, row.version, now, **values):
-                return False
-            more(c)
-            history.add_events(c, [Event(0, row.id, now, who.subject, f"deployment.{word.split()[0]}", text)])
-            return True
-
-        if not await self._write(write):
-            raise PreconditionFailed(f"{row.name} was changed meanwhile", hint="Look at it and try again.")
-        self._changed(row.id)
-
     # -- history and access -----------------------------------------------------------------
 
     async def events(self, who: Principal, ref: str, *, after: int = 0, limit: int = 500) -> Sequence[Event]:
         row = await self.state(who, ref)
-        return await self._in(lambda c: history.events_after(c, row.id, after, limit))
+        return await self.store.reading(lambda c: history.events_after(c, row.id, after, limit))
 
     async def logs(
         self, who: Principal, ref: str, *, after: int = 0, limit: int = 1000, instance: str | None = None
     ) -> Sequence[LogLine]:
         """Lines that operations printed, of all machines or of one such as ``worker[1]``."""
         row = await self.state(who, ref)
-        return await self._in(lambda c: history.lines_after(c, row.id, after, limit, instance))
+        return await self.store.reading(lambda c: history.lines_after(c, row.id, after, limit, instance))
 
     async def wait_changed(self, ref: str, timeout: float) -> None:
         """Return when something new may be known of a deployment (given by id), or after ``timeout`` seconds.
@@ -411,24 +351,24 @@ class Service:
 
     async def access(self, who: Principal, ref: str, instance: str | None) -> AccessView:
         """How to reach a machine by SSH: ``worker[1]``, ``worker-1``, ``worker``, or the first one."""
-        row = await self._find(who, ref)
+        row = await self.records.find(who, ref)
 
         def query(c: Connection) -> tuple[Sequence[resources.ResourceRow], str | None]:
             return resources.of_deployment(c, row.id), self.store.vault.get(c, row.id, "ssh-key")
 
-        rows, key = await self._in(query)
+        rows, key = await self.store.reading(query)
         return portrait.access(row, rows, key, instance)
 
     # -- sites and images -------------------------------------------------------------------
 
     async def sites(self) -> Sequence[SiteView]:
         """Every site, whether it can be used now, and how many machines it has of ours."""
-        machines = await self._in(resources.count_machines)
+        machines = await self.store.reading(resources.count_machines)
         return await asyncio.gather(*(portrait.site(n, self.places, machines.get(n, 0)) for n in self.places.names()))
 
     async def images(self) -> Sequence[ImageView]:
         """The baked images that the sites keep, whoever baked them, with what is known of their use."""
-        known = {(i.site, i.key): i for i in await self._in(images.all_images)}
+        known = {(i.site, i.key): i for i in await self.store.reading(images.all_images)}
         shown = await asyncio.gather(*(portrait.site_images(name, self.places) for name in self.places.names()))
         return [known.get((i.site, i.key), i) for of_site in shown for i in of_site]
 
@@ -445,82 +385,24 @@ class Service:
                     await keeper.delete_image(image.key)
             except SiteError as error:
                 raise Busy(f"{image.site}: {error}") from error
-            await self._write(partial(images.remove, site=image.site, key=image.key))
+            await self.store.writing(partial(images.remove, site=image.site, key=image.key))
         return old
 
     # -- inside -----------------------------------------------------------------------------
 
-    async def _find(self, who: Principal, ref: str) -> Deployment:
-        owner = None if who.admin else who.subject
-        found = await self._in(lambda c: deployments.find(c, who.vo, owner, ref, who.subject))
-        if not found:
-            raise _not_found(ref)
-        first, *others = found
-        if others and first.id != ref and who.subject != first.owner and others[0].phase != "deleted":
-            raise Conflict(f"several owners have a deployment {ref}", hint=f"Use its id: {first.id}, {others[0].id}.")
-        return first
-
-    async def _alive(self, who: Principal, ref: str) -> Deployment:
-        row = await self._find(who, ref)
-        if row.power == Power.ABSENT:
-            raise Conflict(f"{row.name} is {row.phase}" if row.phase == "deleted" else f"{row.name} is being deleted")
-        return row
-
-    async def _bundle(self, row: Deployment) -> Bundle:
-        return await asyncio.to_thread(self.shelf.bundle, row)
-
-    async def _load(self, row: Deployment) -> Template:
-        bundle = await self._bundle(row)
-        return await asyncio.to_thread(self.library.load, bundle, row.inputs)
-
     async def _view(self, row: Deployment) -> DeploymentView:
         try:
-            topology = (await self._load(row)).topology
+            topology = (await self.records.template(row)).topology
         except Invalid:
             topology = Topology({})  # what cannot be read any more can still be shown and deleted
 
         def query(c: Connection) -> tuple[Sequence[resources.ResourceRow], Mapping[str, Event]]:
             return resources.of_deployment(c, row.id), history.latest_by_action(c, row.id)
 
-        rows, latest = await self._in(query)
+        rows, latest = await self.store.reading(query)
         return portrait.draw(row, topology, rows, latest)
-
-    async def _ages(self, row: Deployment, node: str) -> dict[int, float]:
-        rows = await self._in(lambda c: resources.of_deployment(c, row.id))
-        return {r.index: r.created for r in rows if r.node == node}
-
-    def _changed(self, deployment: str) -> None:
-        self._wake()
-        self.pulse.beat(deployment)
-
-    async def _glance(self, query: Callable[[Connection], T]) -> T:
-        """A query of one row; an embedded database answers it faster than a thread could be asked to."""
-        return self._now(query) if self.store.database.is_sqlite else await self._in(query)
-
-    async def _in(self, query: Callable[[Connection], T]) -> T:
-        try:
-            return await self.store.reading(query)
-        except StoreUnavailable as error:
-            raise Busy(str(error), retry_after=1) from error
-
-    def _now(self, query: Callable[[Connection], T]) -> T:
-        try:
-            with self.store.read() as c:
-                return query(c)
-        except StoreUnavailable as error:
-            raise Busy(str(error), retry_after=1) from error
-
-    async def _write(self, change: Callable[[Connection], T]) -> T:
-        try:
-            return await self.store.writing(change)
-        except StoreUnavailable as error:
-            raise Busy(str(error), retry_after=1) from error
 
 
 def _slug(text: str) -> str:
     stem = text.rpartition("/")[2].rpartition(".")[0] or text
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:50] or "deployment"
-
-
-def _not_found(ref: str) -> NotFound:
-    return NotFound(f"you have no deployment {ref!r}", hint="`isthmus list` shows those that you have.")

@@ -19,8 +19,9 @@ from sqlalchemy import Connection
 
 from isthmus.configure import Configurator, Target
 from isthmus.engine.journal import Journal
+from isthmus.engine.needs import UP
 from isthmus.engine.observe import dump_done, load_done
-from isthmus.engine.plan import UP, Action
+from isthmus.engine.plan import Action
 from isthmus.engine.scope import Scope, run_with
 from isthmus.engine.state import Desired, Done, Health, Key, Observed, OperationKey, Resource
 from isthmus.sites.contract import Commands, Driver, Errand, Machine, Ref, Result, lends

@@ -20,7 +20,8 @@ from isthmus.engine.observe import dump_done
 from isthmus.engine.operations import OperationRunner
 from isthmus.engine.perform import Context, Performer
 from isthmus.engine.placing import Sites, offer_values, place
-from isthmus.engine.plan import Plan, Target, make_plan
+from isthmus.engine.plan import Plan, Target
+from isthmus.engine.planner import make_plan
 from isthmus.engine.scope import Scope
 from isthmus.engine.state import Desired, Health, Key, Observed, Power, machine_spec
 from isthmus.placement import NoPlace

@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.engine.plan import Action, Plan, Target, Verb, make_plan
+from isthmus.engine.plan import Action, Plan, Target, Verb
+from isthmus.engine.planner import make_plan
 from isthmus.engine.scope import Scope, run_with
 from isthmus.engine.state import NETWORK, Desired, Done, Health, Key, Observed, Power, Resource, machine_spec
 from isthmus.topology import NodeKind, Stage, Topology
