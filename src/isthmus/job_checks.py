@@ -19,13 +19,13 @@ MOST_BYTES = 8 * 1024**2
 MOST_RETRIES = 100
 
 
-def check_request(name: str | None, spec: JobSpec, needs: Sequence[str], retry: int, keep: float) -> None:
+def check_request(name: str | None, spec: JobSpec, needs: Sequence[str], retry: int | None, keep: float) -> None:
     """Raise :class:`Invalid` for what no site could run."""
     if name is not None and not NAME.fullmatch(name):
         raise Invalid(f"{name!r} is no name: use up to 63 of a-z, 0-9, '.', '_' and '-', not at the ends")
     if unknown := [need for need in needs if need not in NEEDS]:
         raise Invalid(f"nothing is known of the need {unknown[0]!r}", hint=f"There is {', '.join(NEEDS)}.")
-    if not 0 <= retry <= MOST_RETRIES:
+    if retry is not None and not 0 <= retry <= MOST_RETRIES:
         raise Invalid(f"retry must be from 0 to {MOST_RETRIES}")
     if not 0 <= keep < 10**9:
         raise Invalid("keep must be a time from 0 on")

@@ -42,8 +42,8 @@ class JobRequest:
     """A job to be run. ``site`` None lets Isthmus choose among those that have what is in ``needs``.
 
     ``site`` is the name of a site, or of a deployment that is a batch system. ``after`` names jobs that must
-    succeed first. ``retry`` is how often a task that failed is tried again, ``keep`` the seconds that its
-    sandbox stays after the end. ``key`` makes the request idempotent.
+    succeed first. ``retry`` is how often a task that failed is tried again (None: twice when its site failed it),
+    ``keep`` the seconds that its sandbox stays after the end. ``key`` makes the request idempotent.
     """
 
     spec: JobSpec
@@ -51,7 +51,7 @@ class JobRequest:
     site: str | None = None
     needs: Sequence[str] = ()
     after: Sequence[str] = ()
-    retry: int = 0
+    retry: int | None = None
     keep: float = WEEK
     key: str | None = None
 

@@ -63,7 +63,7 @@ class JobView(JobSummary):
     spec: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
     after: Sequence[str] = ()
-    retry: int = 0
+    retry: int | None = None
     keep: float = 0
     """Seconds that its sandbox stays after the end."""
     removed: bool = False

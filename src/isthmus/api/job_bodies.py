@@ -113,7 +113,10 @@ class JobBody(Body):
     inputs: list[InputBody] = Field([])
     outputs: list[OutputBody] = Field([])
     s3: S3Body | None = None
-    retry: int = Field(0, ge=0, le=100, description="How often a task that failed is tried again.")
+    retry: int | None = Field(
+        None, ge=0, le=100,
+        description="How often a task that failed is tried again; not given, twice when its site failed it.",
+    )  # fmt: skip
     after: list[str] = Field([], max_length=1000, description="Jobs that must succeed first.")
     options: dict[OptionName, str] = Field({}, description="What its site takes: partition, account, qos, …")
     keep: Duration = Field(WEEK, description="How long the sandbox stays after the end.")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 
 class SiteError(Exception):
-    """A site did not do what was asked; the message is the site's own words."""
+    """A site did not do what was asked; the message is the site's own words.
+
+    ``reason`` is the word for it that a job gets (:class:`~isthmus.work.job.Reason`), where the type does not say it.
+    """
+
+    reason = ""
 
 
 class Temporary(SiteError):

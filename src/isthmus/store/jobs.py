@@ -31,7 +31,7 @@ class Job:
     image: str | None
     command: Sequence[str]
     after: Sequence[str]
-    retry: int
+    retry: int | None
     keep: float
     sends: bool
     grace: float | None

@@ -169,7 +169,7 @@ jobs = Table(
     Column("image", Words),
     Column("command", JSON, nullable=False),
     Column("after", JSON, nullable=False),
-    Column("retry", Integer, nullable=False),
+    Column("retry", Integer),
     Column("keep", Float, nullable=False),
     Column("sends", Boolean, nullable=False),  # whether outputs go somewhere when it has succeeded
     Column("grace", Float),  # seconds that a cancel gives; null: what the spec says

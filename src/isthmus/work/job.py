@@ -59,8 +59,8 @@ class Reason(StrEnum):
 
 TRANSIENT = frozenset({Reason.NODE_FAIL, Reason.PREEMPTED, Reason.LOST})
 """Reasons that lie with the site, not with the job: another try is worth it without being asked for."""
-HOPELESS = frozenset({Reason.TIME_LIMIT, Reason.OUT_OF_MEMORY, Reason.IMAGE, Reason.REFUSED, Reason.CANCELLED,
-                      Reason.DEPENDENCY})  # fmt: skip
+HOPELESS = frozenset({Reason.START_ERROR, Reason.TIME_LIMIT, Reason.OUT_OF_MEMORY, Reason.IMAGE, Reason.REFUSED,
+                      Reason.STAGE_IN, Reason.STAGE_OUT, Reason.CANCELLED, Reason.DEPENDENCY})  # fmt: skip
 """Reasons for which another try would end the same way."""
 
 

@@ -260,7 +260,7 @@ class Round:
                 self._miss(board, row, answer, now)
             else:
                 for task in board.current(row):
-                    board.end(task, JobState.FAILED, Reason.REFUSED, str(answer), now)
+                    board.end(task, JobState.FAILED, Reason(answer.reason or Reason.REFUSED), str(answer), now)
         await self._write(board, partial(jobs.mark_handed, rows=taken))
         board.mark(taken, handed=True, cancelled=None)
 
@@ -277,7 +277,7 @@ class Round:
         pause = min(error.delay * 2.0 ** (misses - 1), LONGEST_PAUSE)
         self._misses[row.id] = (misses, now + pause)
         for task in board.current(row):
-            board.say(task, str(error), Reason.QUOTA if isinstance(error, QuotaExceeded) else "")
+            board.say(task, str(error), Reason.QUOTA if isinstance(error, QuotaExceeded) else error.reason)
 
     async def _look(self, board: Board, lent: Jobs) -> bool:
         """Ask how everything that has not ended stands, at once; whether there was anything to ask."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from isthmus.work.job import ENDED, HOPELESS, TRANSIENT, JobState
 
 SITE_TRIES = 2
-"""More tries that a task has, asked for or not, when its site failed it."""
+"""More tries that a task has when its site failed it and nobody said how many it may have."""
 LONGEST_PAUSE = 60.0
 
 
@@ -57,15 +57,16 @@ def judge(tasks: Sequence[TaskLike]) -> Verdict:
     return Verdict(state, first.reason, first.exit_code, started, ended)
 
 
-def next_pause(reason: str, attempt: int, retry: int, cancelled: bool) -> float | None:
+def next_pause(reason: str, attempt: int, retry: int | None, cancelled: bool) -> float | None:
     """Seconds until a task that failed in its ``attempt``-th try is tried again; None when it is not.
 
-    ``retry`` is how often its owner wants that. What lies with the site is tried again in any case; what would
-    end the same way never is.
+    ``retry`` is how often its owner wants that; of an owner who did not say, what lies with the site is tried
+    again. What would end the same way never is.
     """
     if cancelled or reason in HOPELESS:
         return None
-    tries = max(retry, SITE_TRIES) if reason in TRANSIENT else retry
+    unasked = SITE_TRIES if reason in TRANSIENT else 0
+    tries = unasked if retry is None else retry
     return min(2.0 ** (attempt - 1), LONGEST_PAUSE) if attempt <= tries else None
 
 

@@ -14,7 +14,7 @@ from isthmus.sites.jobs import Submission
 from isthmus.store import LeaseLost, jobs, site_leases
 from isthmus.store.jobs import Job
 from isthmus.work.batch_sites import Gone
-from isthmus.work.job import Input, JobState, Output
+from isthmus.work.job import Input, JobState, Output, Reason
 
 from .toy import Desk
 
@@ -110,6 +110,26 @@ async def test_a_crash_after_the_site_took_it_doubles_nothing(desk: Desk, monkey
     await desk.keep()
     assert desk.toy.handed == [f"{job}-1"]
     assert desk.job(job).state == "queued"
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(Permanent("https://x/y: 404"), "failed"), (Temporary("https://x/y: no such host"), "pending")]
+)
+async def test_an_input_that_cannot_be_had_is_told_as_such(desk: Desk, error: SiteError, state: str) -> None:
+    error.reason = Reason.STAGE_IN
+    desk.toy.refusals = [error]
+    job = desk.add(retry=5)
+    await desk.keep()
+    assert (desk.job(job).state, desk.job(job).reason) == (state, "StageInFailed")
+    assert str(error) in desk.task(job).words
+
+
+async def test_who_wants_no_second_try_gets_none(desk: Desk) -> None:
+    job = desk.add(retry=0)
+    await desk.keep()
+    desk.toy.held.clear()
+    await desk.keep()
+    assert (desk.job(job).state, desk.job(job).reason) == ("failed", "Lost")
 
 
 async def test_a_refusal_for_good_is_the_end(desk: Desk) -> None:

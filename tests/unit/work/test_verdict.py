@@ -62,20 +62,29 @@ def test_a_job_under_way_tells_why_it_waits() -> None:
         (Reason.ERROR, 1, 2, 1.0),
         (Reason.ERROR, 2, 2, 2.0),
         (Reason.ERROR, 3, 2, None),
-        (Reason.NODE_FAIL, 1, 0, 1.0),
-        (Reason.NODE_FAIL, 3, 0, None),
+        (Reason.ERROR, 1, None, None),
+        (Reason.NODE_FAIL, 1, None, 1.0),
+        (Reason.NODE_FAIL, 3, None, None),
+        (Reason.NODE_FAIL, 1, 0, None),
+        (Reason.NODE_FAIL, 2, 1, None),
         (Reason.NODE_FAIL, 3, 5, 4.0),
+        (Reason.ERROR, 9, 20, 60.0),
         (Reason.TIME_LIMIT, 1, 5, None),
         (Reason.OUT_OF_MEMORY, 1, 5, None),
-        (Reason.STAGE_IN, 9, 20, 60.0),
+        (Reason.START_ERROR, 1, 5, None),
+        (Reason.STAGE_IN, 1, 5, None),
+        (Reason.STAGE_OUT, 1, 5, None),
     ],
 )
-def test_only_what_is_worth_it_is_tried_again(reason: str, attempt: int, retry: int, pause: float | None) -> None:
+def test_only_what_is_worth_it_is_tried_again(
+    reason: str, attempt: int, retry: int | None, pause: float | None
+) -> None:
     assert next_pause(reason, attempt, retry, cancelled=False) == pause
 
 
-@given(st.sampled_from(list(Reason)), st.integers(1, 50), st.integers(0, 50))
-def test_nothing_is_tried_again_for_ever_or_when_cancelled(reason: Reason, attempt: int, retry: int) -> None:
+@given(st.sampled_from(list(Reason)), st.integers(1, 50), st.none() | st.integers(0, 50))
+def test_nothing_is_tried_again_for_ever_or_when_cancelled(reason: Reason, attempt: int, retry: int | None) -> None:
     assert next_pause(reason, attempt, retry, cancelled=True) is None
-    if reason in HOPELESS or attempt > max(retry, 2 if reason in TRANSIENT else 0):
+    tries = (2 if reason in TRANSIENT else 0) if retry is None else retry
+    if reason in HOPELESS or attempt > tries:
         assert next_pause(reason, attempt, retry, cancelled=False) is None

@@ -42,9 +42,9 @@ from isthmus.sites.batch.client import Client
 from isthmus.sites.batch.link import read_error
 from isthmus.sites.batch.reading import read_facilities, read_file, read_task
 from isthmus.sites.contract import Status
-from isthmus.sites.errors import Permanent, SiteError, Unsupported
+from isthmus.sites.errors import Permanent, SiteError, Unreachable, Unsupported
 from isthmus.sites.jobs import Facilities, LogOptions, SandboxFile, Submission
-from isthmus.work.job import JobSpec, TaskStatus
+from isthmus.work.job import JobSpec, Reason, TaskStatus
 from isthmus.work.program import program
 from isthmus.work.runner import frames
 
@@ -215,7 +215,12 @@ class BatchDriver:
         """An input by its digest; one with a URL alone is fetched by the site first."""
         if given["digest"] is not None or given["url"] is None:
             return given
-        header = await self.client.request("pull", url=given["url"], within=HASH_PATIENCE)
+        try:
+            header = await self.client.request("pull", url=given["url"], within=HASH_PATIENCE)
+        except SiteError as error:
+            if not isinstance(error, Unreachable):
+                error.reason = Reason.STAGE_IN
+            raise
         return {**given, "digest": header.get("digest"), "url": None}
 
     async def _bring(self, submissions: Sequence[Submission]) -> dict[str, SiteError | None]:
@@ -238,6 +243,7 @@ class BatchDriver:
                         await self._put(digest, sources[digest])
                     except (Permanent, OSError) as error:
                         errors[digest] = Permanent(f"input {digest}: {error}")
+                        errors[digest].reason = Reason.STAGE_IN
         for id, needed in needs.items():
             if wrong := sorted(needed & errors.keys()):
                 failed[id] = errors[wrong[0]]

@@ -18,7 +18,7 @@ import time
 
 from . import processes
 from .order import Order
-from .outcomes import CANCELLED, LOST, START_ERROR, TIME_LIMIT
+from .outcomes import CANCELLED, ERROR, LOST, TIME_LIMIT
 from .status import ENDED, TaskStatus, read, write
 
 TYPE_CHECKING = False
@@ -89,7 +89,7 @@ def _guard(order: Order, attempt: int) -> int:
         try:
             code = _supervise(order, attempt, guard, mask)
         except BaseException as error:
-            _write_last_words(order, attempt, START_ERROR, "the supervisor failed: %s" % error)
+            _write_last_words(order, attempt, ERROR, "the supervisor failed: %s" % error)
             _print_error()
         finally:
             with contextlib.suppress(OSError):
@@ -157,7 +157,7 @@ def _alone(order: Order, keep: Callable[[str | None], None]) -> int:
             loop.on_signal(number, task.obey)  # it may have been meant for the task before
         return _conduct(order, loop, task)
     except Exception as error:
-        _write_last_words(order, 0, START_ERROR, "the supervisor failed: %s" % error)
+        _write_last_words(order, 0, ERROR, "the supervisor failed: %s" % error)
         _print_error()
         return 1
     finally:

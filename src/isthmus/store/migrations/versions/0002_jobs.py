@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("image", sa.Text(), nullable=True),
         sa.Column("command", sa.JSON(), nullable=False),
         sa.Column("after", sa.JSON(), nullable=False),
-        sa.Column("retry", sa.Integer(), nullable=False),
+        sa.Column("retry", sa.Integer()),
         sa.Column("keep", sa.Float(), nullable=False),
         sa.Column("sends", sa.Boolean(), nullable=False),
         sa.Column("grace", sa.Float(), nullable=True),
