@@ -151,8 +151,8 @@ class Desk:
         usual: dict[str, object] = {
             "id": f"{number:012x}", "name": f"j{number}", "owner": "alice", "vo": "physics", "site": "toy", "why": "",
             "spec": sealing.seal(self.store.vault, spec), "image": None, "command": ["true"], "after": [],
-            "retry": None, "keep": 100.0, "sends": False, "grace": None, "state": "pending", "reason": "", "exit_code": None,
-            "version": 1,
+            "retry": None, "keep": 100.0, "sends": False, "grace": None, "state": "pending", "reason": "",
+            "exit_code": None, "version": 1,
             "due": self.time, "removed": False, "key": None, "request_digest": None, "created": self.time,
             "started": None, "ended": None,
         }  # fmt: skip
