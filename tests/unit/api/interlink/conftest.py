@@ -38,7 +38,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture
 def plugin(ledger: Ledger) -> Plugin:
-    return Plugin(ledger, patience=0.2, now=lambda: 10_000.0)
+    return Plugin(ledger, patience=60, now=lambda: 10_000.0)
 
 
 @pytest.fixture

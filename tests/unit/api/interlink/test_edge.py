@@ -180,13 +180,15 @@ async def test_answers_of_plugins_to_create(
         assert found.text.startswith(f"HTTP InterLink session {SESSION}:  call exit status: 500. Body: ")
 
 
-async def test_a_plugin_that_starts_up_is_waited_for(kubelet: Client, recorder: Recorder) -> None:
+async def test_a_plugin_that_starts_up_is_waited_for(recorder: Recorder) -> None:
     """A refused connection would fail the pod for good, and orphan the job of a deleted one."""
+    kubelet = Client(Door(Edge(recorder, Statuses(), patience=60, pause=0.01).routes()))
     recorder.answers = [Unreached("refused"), Unreached("refused"), (200, ids())]
     assert (await kubelet.ask("POST", "/create", create_body(pod()))).status_code == 200
     recorder.answers = [Unreached("refused"), (200, b"ok")]
     assert (await kubelet.ask("DELETE", "/delete", pod())).status_code == 200
     assert [one[:2] for one in recorder.asked[-2:]] == [("POST", "/delete")] * 2
+    await kubelet.http.aclose()
 
 
 async def test_what_broke_in_the_middle_is_not_sent_twice(kubelet: Client, recorder: Recorder) -> None:

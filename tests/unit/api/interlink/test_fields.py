@@ -8,6 +8,7 @@ import pytest
 
 from isthmus.api.dialects.interlink.fields import CONFINED, HARMLESS, is_harmless
 from isthmus.api.dialects.interlink.slurm_flags import KNOWN
+from isthmus.api.dialects.interlink.statuses import TERMINATED, WAITING
 
 PAGE = (Path(__file__).parents[4] / "docs" / "interlink.md").read_text()
 
@@ -25,6 +26,11 @@ def test_what_a_confined_site_promises_is_documented(name: str) -> None:
 @pytest.mark.parametrize("flag", sorted(KNOWN))
 def test_each_flag_is_documented(flag: str) -> None:
     assert f"`--{flag}`" in PAGE or f"`--{flag}=" in PAGE
+
+
+@pytest.mark.parametrize("reason", sorted({*TERMINATED.values(), *WAITING.values()}))
+def test_each_reason_of_a_status_is_documented(reason: str) -> None:
+    assert f"`{reason}`" in PAGE.partition("## What the cluster sees")[2]
 
 
 def test_a_field_is_harmless_with_the_values_that_say_nothing() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from isthmus.api.dialects.interlink.door import Door
-from isthmus.api.dialects.interlink.ping import NodeFace
+from isthmus.api.dialects.interlink.ping import NodeFace, count_gpus
 from isthmus.api.dialects.interlink.plugin import Plugin
-from isthmus.api.dialects.interlink.policy import Policy
+from isthmus.api.dialects.interlink.policy import ACCELERATORS, Policy
 from isthmus.api.dialects.interlink.wire import Taint
 from isthmus.errors import Busy, Invalid
 from isthmus.sites.jobs import LogOptions
@@ -57,7 +57,10 @@ async def test_a_busy_service_is_asked_again(site: Client, ledger: Ledger) -> No
     assert (await site.ask("POST", "/create", retrieved(pod()))).status_code == 200
 
 
-async def test_a_service_that_stays_busy_fails_the_pod_before_its_caller_gives_up(site: Client, ledger: Ledger) -> None:
+async def test_a_service_that_stays_busy_fails_the_pod_before_its_caller_gives_up(
+    site: Client, ledger: Ledger, plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin, "_patience", 0.2)
     ledger.troubles = [Busy("the store is away", retry_after=0.05)] * 50
     answer = await site.ask("POST", "/create", retrieved(pod()))
     assert (answer.status_code, answer.text) == (503, "the store is away")
@@ -186,6 +189,39 @@ async def test_the_operators_word_on_the_node(ledger: Ledger) -> None:
         "taints": [{"key": "site/gpu", "value": "yes", "effect": "NoSchedule"}],
     }  # fmt: skip
     await client.http.aclose()
+
+
+async def test_resources_that_the_operator_names_are_shown_by_the_node(ledger: Ledger) -> None:
+    """Kubernetes never schedules a pod that asks for what no node has."""
+    policy = Policy(accelerators={**ACCELERATORS, "site.org/a100": "a100", "site.org/h100": "h100"})
+    face = NodeFace(accelerators={"amd.com/gpu": "1"})
+    client = Client(Door(Plugin(ledger, policy, face).routes()))
+    assert (await client.ask("GET", "/status", [])).json()["resources"]["accelerators"] == [
+        {"resourceType": name, "available": n}
+        for name, n in (("amd.com/gpu", "1"), ("nvidia.com/gpu", "4"), ("site.org/a100", "4"), ("site.org/h100", "0"))
+    ]
+    await client.http.aclose()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "named", "counts"),
+    [
+        ({}, {}, {}),
+        ({"a100": 0}, {}, {}),
+        ({"a100": 4, "mi250": 2}, {}, {"nvidia.com/gpu": "4", "amd.com/gpu": "2"}),
+        ({"a100": 4, "v100": 2}, {"site.org/gpu": ""}, {"nvidia.com/gpu": "6", "site.org/gpu": "6"}),
+        ({"a100": 4, "v100": 2}, {"nvidia.com/gpu": "A100"}, {"nvidia.com/gpu": "4"}),
+        ({"a100": 4, "a100_80g": 2}, {"site.org/a": "a100"}, {"nvidia.com/gpu": "6", "site.org/a": "4"}),
+        ({"NVIDIA A100-SXM4-40GB": 4}, {"site.org/a": "a100"}, {"nvidia.com/gpu": "4", "site.org/a": "4"}),
+        ({"a100": 4, "max1550": 6}, {"gpu.intel.com/xe": "max1550"}, {"nvidia.com/gpu": "4", "gpu.intel.com/xe": "6"}),
+        ({"1g.5gb": 7}, {}, {"nvidia.com/gpu": "7", "nvidia.com/mig-1g.5gb": "7"}),
+        ({"gpu": 2}, {"site.org/h100": "h100"}, {"nvidia.com/gpu": "2", "site.org/h100": "0"}),
+    ],
+)
+def test_gpus_by_the_resources_that_pods_ask_for(
+    gpus: dict[str, int], named: dict[str, str], counts: dict[str, str]
+) -> None:
+    assert count_gpus(gpus, {**ACCELERATORS, **named}) == counts
 
 
 @pytest.mark.parametrize(

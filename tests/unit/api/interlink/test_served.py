@@ -21,6 +21,7 @@ class Service:
     def __init__(self) -> None:
         self.made: dict[str, str] = {}
         self.leaving: set[str] = set()
+        self.requests: list[Any] = []
 
     async def of_keys(self, who: Any, keys: Any) -> dict[str, Any]:
         return {key: SimpleNamespace(id=self.made[key]) for key in keys if key in self.made}
@@ -31,6 +32,7 @@ class Service:
         return SimpleNamespace(id=ref)
 
     async def create(self, who: Any, request: Any) -> Any:
+        self.requests.append(request)
         self.made[request.key] = f"job-{len(self.made)}"
         return SimpleNamespace(id=self.made[request.key]), True
 
@@ -43,3 +45,9 @@ async def test_a_pod_that_comes_again_is_no_job_that_is_being_removed() -> None:
     service.leaving.add(first)
     with pytest.raises(Busy):
         await jobs.create(SPEC, "t/p", "uid")
+
+
+async def test_a_pod_is_never_run_twice_unasked() -> None:
+    service = Service()
+    await ServedPodJobs(service, LOCAL, "hpc").create(SPEC, "t/p", "uid")  # type: ignore[arg-type]
+    assert [(one.retry, one.site, one.key) for one in service.requests] == [(0, "hpc", "uid")]

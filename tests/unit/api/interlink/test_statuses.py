@@ -69,6 +69,14 @@ def test_before_it_runs_all_wait_with_the_sites_words(state: JobState, reason: s
     assert states(found)[0][1]["message"] == "PENDING (Priority)"
 
 
+def test_a_job_over_a_quota_waits_with_that_reason() -> None:
+    found = look(JobState.PENDING, reason=Reason.QUOTA, words="QOSMaxSubmitJobPerUserLimit")
+    assert states(found) == [
+        ("waiting", {"reason": "QuotaExceeded", "message": "QOSMaxSubmitJobPerUserLimit"}),
+    ] * 2  # fmt: skip
+    assert waits(look(JobState.QUEUED)) == ["waiting Queued"] * 2
+
+
 def test_while_init_containers_run_the_others_initialise() -> None:
     made = pod(container("a"), initContainers=INIT)
     statuses = (init("i1", phase=Phase.TERMINATED, exit_code=0), init("i2", phase=Phase.RUNNING, started=5.0))
@@ -132,7 +140,9 @@ def test_signals_messages_and_times_are_shown() -> None:
     ("state", "reason", "code", "shown"),
     [
         (JobState.FAILED, Reason.REFUSED, 1, "SubmissionRefused"),
-        (JobState.FAILED, Reason.QUOTA, 1, "QuotaExceeded"),
+        (JobState.FAILED, Reason.STAGE_IN, 1, "StageInFailed"),
+        (JobState.FAILED, Reason.STAGE_OUT, 1, "StageOutFailed"),
+        (JobState.FAILED, Reason.PREEMPTED, 143, "Preempted"),
         (JobState.FAILED, Reason.NODE_FAIL, 1, "NodeLost"),
         (JobState.FAILED, Reason.LOST, 1, "NodeLost"),
         (JobState.FAILED, Reason.TIME_LIMIT, 143, "DeadlineExceeded"),
@@ -184,10 +194,29 @@ def test_restarts_are_counted() -> None:
     assert one["state"] == {"waiting": {"reason": "CrashLoopBackOff"}}
 
 
-def test_an_image_that_cannot_be_had_is_told_while_it_waits() -> None:
-    waiting = ContainerStatus("a", reason=Reason.IMAGE, message="no such image")
-    found = look(JobState.RUNNING, waiting, made=pod(container("a")))
-    assert states(found)[0][1] == {"reason": "ErrImagePull", "message": "no such image"}
+def test_between_its_runs_a_container_crash_loops_from_the_first_on() -> None:
+    again = ContainerStatus("a", reason=Reason.ERROR, message="exit code 1; starts again in 0 s", last_exit_code=1)
+    one = look(JobState.RUNNING, again, made=pod(container("a")))["containers"][0]
+    assert one["state"] == {"waiting": {"reason": "CrashLoopBackOff", "message": "exit code 1; starts again in 0 s"}}
+    assert (one["restartCount"], one["lastState"]["terminated"]["exitCode"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"), [(Reason.IMAGE, "ErrImagePull"), (Reason.START_ERROR, "ContainerCannotRun")]
+)
+def test_a_container_that_cannot_start_is_not_tried_again_whatever_its_pod_says(reason: Reason, shown: str) -> None:
+    made = pod(container("a"), container("b"), restartPolicy="Always")
+    failed = ended("a", 128, reason=reason, message="no such file")
+    found = look(JobState.RUNNING, failed, running("b"), made=made)
+    assert waits(found) == [f"terminated {shown}", "running "]
+    assert states(found)[0][1]["message"] == "no such file"
+
+
+def test_init_containers_of_a_job_that_failed_before_them_were_not_started() -> None:
+    made = pod(container("a"), initContainers=INIT)
+    found = look(JobState.FAILED, reason=Reason.REFUSED, words="no such partition", made=made)
+    assert waits(found, "initContainers") == ["waiting NotStarted"] * 2
+    assert waits(found) == ["terminated SubmissionRefused"]
 
 
 def test_names_that_the_virtual_kubelet_does_not_know_would_end_it() -> None:

@@ -13,13 +13,23 @@ from isthmus.api.dialects.interlink.slurm_flags import read_flags
 from isthmus.api.dialects.interlink.volumes import fault_of_host_path
 from isthmus.work.job import Launch
 
-STEERING = ("slurm-job.vk.io/", "htcondor-job.vk.io/", "htcondor-job.knoc.io/")
-"""What begins so is for the plugin."""
-NETWORK = {
+STEERING = ("slurm-job.vk.io/", "slurm-job.knoc.io/", "job.vk.io/")
+"""What begins so is for the plugin, with the same meaning whichever it is."""
+CONDOR = {
+    "htcondor-job.vk.io/": frozenset({"singularity-options", "singularity-mounts", "pre-exec", "image-root"}),
+    "htcondor-job.knoc.io/": frozenset({"image-root"}),
+}
+"""So is this, of which these names are taken."""
+REFUSED = {
     "interlink.eu/wstunnel-client-commands": "the job runs no tunnel; disable it in the virtual kubelet",
     "interlink.eu/wireguard-client-snippet": "the job joins no mesh; annotate interlink.eu/mesh-network: disabled",
+    "interlink.io/remote-pvc": "claims are of the cluster; the site cannot mount them",
 }
-"""What the virtual kubelet writes for a job that should open a tunnel. Its other annotations are for itself."""
+"""What steers and cannot be honoured. The virtual kubelet's other annotations, interlink.eu/..., are for itself."""
+FOREIGN = ("interlink.io/", "htcondor.interlink.io/")
+"""What begins so is for other plugins, and steers."""
+TRACES = "interlink.io/source."
+"""Where a pod came from, as the plugin for Kubernetes notes it on what it makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +58,49 @@ def read_annotations(annotations: Mapping[str, str], policy: Policy, refusals: R
     """What the annotations ask for; what is not honoured is noted."""
     reader = _Reader(policy, refusals)
     wishes = Wishes(flags_path="metadata.annotations[slurm-job.vk.io/flags]")
+    taken: dict[str, str] = {}
     for key in _in_order(annotations):
         text, path = annotations[key], f"metadata.annotations[{show(key)}]"
-        if key in NETWORK and text:
-            refusals.add(path, NETWORK[key])
-        prefix = next((p for p in STEERING if key.startswith(p)), None)
-        if prefix is None or not text.strip():
+        if not text.strip():
             continue
-        read = reader.known.get(key.removeprefix(prefix))
-        if read is None or (prefix != STEERING[0] and key not in _CONDOR):
+        if key in REFUSED:
+            refusals.add(path, REFUSED[key])
+        elif (name := _name(key)) is not None and name in reader.known:
+            first = taken.setdefault(name, key)
+            if first == key or name not in _SINGLE:
+                wishes = reader.known[name](wishes, text, path)
+            elif annotations[first] != text:
+                refusals.add(path, f"{first} says something else", tolerable=False)
+        elif name is not None or (key.startswith(FOREIGN) and not key.startswith(TRACES)):
             refusals.add(path, "this annotation is not honoured")
-        else:
-            wishes = read(wishes, text, path)
     return wishes
 
 
-_CONDOR = frozenset({
-    "htcondor-job.vk.io/singularity-options", "htcondor-job.vk.io/singularity-mounts",
-    "htcondor-job.vk.io/pre-exec", "htcondor-job.vk.io/image-root", "htcondor-job.knoc.io/image-root",
-})  # fmt: skip
-_LATER = ("slurm-job.vk.io/flags", "slurm-job.vk.io/mpi-flags")
+_LATER = ("flags", "mpi-flags")
+_SINGLE = frozenset({"flavor", "mpi-flags", "pre-exec", "image-root"})
+"""Of these one alone can hold; of flags the later go over the earlier, mounts and options add up."""
+
+
+def _name(key: str) -> str | None:
+    """What a plugin of interLink is told, by its name; empty for what it is not; None for what is for others."""
+    for prefix in STEERING:
+        if key.startswith(prefix):
+            return key.removeprefix(prefix)
+    for prefix, names in CONDOR.items():
+        if key.startswith(prefix):
+            name = key.removeprefix(prefix)
+            return name if name in names else ""
+    return None
 
 
 def _in_order(annotations: Mapping[str, str]) -> list[str]:
     """A flavour first, then flags, which go over it, then what changes one of them."""
-    return sorted(annotations, key=lambda key: (_LATER.index(key) if key in _LATER else -1, key))
+
+    def place(key: str) -> tuple[int, str]:
+        name = _name(key)
+        return _LATER.index(name) if name in _LATER else -1, key
+
+    return sorted(annotations, key=place)
 
 
 class _Reader:
@@ -90,7 +118,8 @@ class _Reader:
         }
 
     def _flags(self, wishes: Wishes, text: str, path: str) -> Wishes:
-        return replace(wishes, flags={**wishes.flags, **read_flags(text, path, self._refusals)})
+        flags = {**wishes.flags, **read_flags(text, path, self._refusals)}
+        return replace(wishes, flags=flags, flags_path=path)
 
     def _flavor(self, wishes: Wishes, text: str, path: str) -> Wishes:
         flags = self._policy.flavors.get(text.strip())
@@ -130,8 +159,8 @@ class _Reader:
                 specs += word.split(",")
             else:
                 self._refusals.add(path, f"{show(word)} is no --bind", tolerable=False)
-        binds = tuple(bind for spec in specs if (bind := self._bind(spec, path)) is not None)
-        return replace(wishes, binds=wishes.binds + binds)
+        binds = (bind for spec in specs if (bind := self._bind(spec, path)) is not None)
+        return replace(wishes, binds=tuple(dict.fromkeys([*wishes.binds, *binds])))
 
     def _bind(self, spec: str, path: str) -> Bind | None:
         source, *rest = spec.split(":")
@@ -150,7 +179,7 @@ class _Reader:
         for word in words:
             if word not in self._policy.runtime_options:
                 self._refusals.add(path, f"the option {show(word)} is not allowed here", tolerable=False)
-        return replace(wishes, runtime_options=wishes.runtime_options + tuple(words))
+        return replace(wishes, runtime_options=tuple(dict.fromkeys([*wishes.runtime_options, *words])))
 
     def _image_root(self, wishes: Wishes, text: str, path: str) -> Wishes:
         root = text.strip()

@@ -10,7 +10,7 @@ from math import ceil
 
 from isthmus.api.dialects.interlink.core import Quantity, Requirements
 from isthmus.api.dialects.interlink.fields import is_harmless
-from isthmus.api.dialects.interlink.policy import Policy
+from isthmus.api.dialects.interlink.policy import MIG, Policy
 from isthmus.api.dialects.interlink.quantity import parse_quantity
 from isthmus.api.dialects.interlink.refusals import Refusals, show
 from isthmus.work.job import Resources
@@ -73,10 +73,7 @@ class _Reader:
         return found
 
     def _is_gpu(self, name: str) -> bool:
-        return name in self._policy.accelerators or name.startswith(_MIG)
-
-
-_MIG = "nvidia.com/mig-"
+        return name in self._policy.accelerators or name.startswith(MIG)
 
 
 def sum_up(
@@ -92,7 +89,7 @@ def sum_up(
     if len(gpus) > 1:
         refusals.add(f"{path}.containers", f"a job has one kind of GPU, not {', '.join(sorted(gpus))}", tolerable=False)
     name, count = next(iter(gpus.items()), ("", 0))
-    kind = policy.accelerators.get(name) or (name.removeprefix(_MIG) if name.startswith(_MIG) else "")
+    kind = policy.accelerators.get(name) or (name.removeprefix(MIG) if name.startswith(MIG) else "")
     chosen = whole.cpus if whole.cpus is not None else cpus
     needed = whole.memory if whole.memory is not None else memory
     return Resources(

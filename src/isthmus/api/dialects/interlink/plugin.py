@@ -105,7 +105,7 @@ class Plugin:
     async def _ping(self) -> Response:
         """200 as long as the plugin can speak for itself: one failed ping stops scheduling for half a minute."""
         trouble = await self._look()
-        answer = answer_ping(self._face, self._facilities, trouble)
+        answer = answer_ping(self._face, self._facilities, trouble, accelerators=self._policy.accelerators)
         return _json(answer.model_dump(by_alias=True, exclude_none=True))
 
     async def _look(self) -> str:

@@ -11,6 +11,8 @@ ACCELERATORS: Mapping[str, str] = {
     "nvidia.com/gpu": "", "amd.com/gpu": "", "gpu.intel.com/i915": "", "gpu.intel.com/xe": "",
 }  # fmt: skip
 """Extended resources that are GPUs, by name; the type of GPU that each stands for, empty for any."""
+MIG = "nvidia.com/mig-"
+"""Extended resources that begin so are parts of a GPU; the rest of the name is their type."""
 RUNTIME_OPTIONS = frozenset({
     "--nv", "--rocm", "--no-home", "--cleanenv", "--contain", "--containall", "--no-eval", "--writable-tmpfs",
     "--fakeroot", "--compat", "--no-init",

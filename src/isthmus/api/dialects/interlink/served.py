@@ -25,13 +25,17 @@ class ServedPodJobs:
         self._site = site
 
     async def create(self, spec: JobSpec, name: str, key: str) -> str:
-        """Store a job, or find the one of that key. What is asked anew for the same pod changes nothing."""
+        """Store a job, or find the one of that key. What is asked anew for the same pod changes nothing.
+
+        It is tried once, whoever failed it: a pod is never run twice, Kubernetes's controllers make a new one.
+        """
         if known := (await self._service.of_keys(self._who, [key])).get(key):
             try:
                 return (await self._service.get(self._who, known.id)).id
             except NotFound:
                 raise Busy("the job that this pod had is being removed", retry_after=1) from None
-        view, _ = await self._service.create(self._who, JobRequest(spec, job_name(name), self._site, key=key))
+        request = JobRequest(spec, job_name(name), self._site, retry=0, key=key)
+        view, _ = await self._service.create(self._who, request)
         return view.id
 
     async def status(self, keys: Collection[str]) -> Mapping[str, PodJob]:

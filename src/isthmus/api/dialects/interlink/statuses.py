@@ -17,7 +17,7 @@ from isthmus.work.job import ENDED, ContainerStatus, JobState, Phase, Reason, Re
 
 JID = "JobID"
 """The annotation by which the virtual kubelet notes that a pod was handed over."""
-_TERMINATED: Mapping[str, str] = {
+TERMINATED: Mapping[str, str] = {
     Reason.OUT_OF_MEMORY: "OOMKilled",
     Reason.TIME_LIMIT: "DeadlineExceeded",
     Reason.START_ERROR: "ContainerCannotRun",
@@ -27,13 +27,14 @@ _TERMINATED: Mapping[str, str] = {
     Reason.LOST: "NodeLost",
     Reason.PREEMPTED: "Preempted",
     Reason.REFUSED: "SubmissionRefused",
-    Reason.QUOTA: "QuotaExceeded",
     Reason.STAGE_IN: "StageInFailed",
     Reason.STAGE_OUT: "StageOutFailed",
     Reason.CANCELLED: "Cancelled",
-    Reason.DEPENDENCY: "DependencyFailed",
 }
-_WAITING: Mapping[JobState, str] = {
+"""Those that a pod's job can have: it waits for no other job, and one over a quota is not ended."""
+_FOR_GOOD = frozenset({Reason.START_ERROR, Reason.IMAGE})
+"""How a container ends that is not started again, whatever its pod says: it would end the same way."""
+WAITING: Mapping[JobState, str] = {
     JobState.PENDING: "Submitting",
     JobState.QUEUED: "Queued",
     JobState.HELD: "Held",
@@ -122,7 +123,7 @@ class _View:
 
     def _goes_on(self, status: ContainerStatus) -> bool:
         """Whether the container will be started again: told terminated, its pod would be over for good."""
-        if self._ended:
+        if self._ended or status.reason in _FOR_GOOD:
             return False
         failed = _has_failed(status)
         return failed and self._restart is not Restart.NEVER if status.init else (
@@ -131,14 +132,14 @@ class _View:
 
     def _waiting(self, status: ContainerStatus) -> dict[str, Any]:
         message = status.message or self._task.words
-        if status.reason == Reason.IMAGE:
-            reason = "ErrImagePull"
-        elif status.restarts:
+        if status.restarts or status.last_exit_code is not None:
             reason = "CrashLoopBackOff"
+        elif self._job.state is JobState.PENDING and self._task.reason == Reason.QUOTA:
+            reason = "QuotaExceeded"
         elif self._job.state is JobState.RUNNING and not status.init and self._has_init_to_run():
             reason = "PodInitializing"
         else:
-            reason = _WAITING.get(self._job.state, "ContainerCreating")
+            reason = WAITING.get(self._job.state, "ContainerCreating")
         return {"reason": reason, "message": message} if message else {"reason": reason}
 
     def _has_init_to_run(self) -> bool:
@@ -149,7 +150,7 @@ class _View:
     def _over(self, named: NamedContainer, status: ContainerStatus) -> dict[str, Any]:
         code = status.exit_code if status.exit_code is not None else _EXIT_CODES.get(status.reason, 1)
         reason = _reason(status.reason, code)
-        if code == 0 and status.reason in _TERMINATED:
+        if code == 0 and status.reason in TERMINATED:
             code = 1
         state = {"exitCode": code, "reason": reason, "startedAt": stamp(status.started), "finishedAt":
                  stamp(status.ended)}  # fmt: skip
@@ -191,12 +192,12 @@ class _View:
 
 
 def _has_failed(status: ContainerStatus) -> bool:
-    return status.phase is Phase.TERMINATED and (status.exit_code != 0 or status.reason in _TERMINATED)
+    return status.phase is Phase.TERMINATED and (status.exit_code != 0 or status.reason in TERMINATED)
 
 
 def _reason(reason: str, code: int) -> str:
-    if reason in _TERMINATED:
-        return _TERMINATED[reason]
+    if reason in TERMINATED:
+        return TERMINATED[reason]
     return "Completed" if code == 0 else reason or "Error"
 
 
