@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import uuid
@@ -34,7 +33,7 @@ class Cli:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1800,
             check=False,
         )
         if ok:
@@ -53,7 +52,7 @@ class Cli:
 
     @contextmanager
     def running(self, *args: str) -> Iterator[subprocess.Popen[str]]:
-        """A command that goes on while others are typed; it is ended with Ctrl-C if it does not end by itself."""
+        """A command that goes on while others are typed; it is ended if it does not end by itself."""
         environment = {**os.environ, "ISTHMUS_HOME": str(self.home), "ISTHMUS_TICK": "1"}
         with subprocess.Popen(
             [str(ISTHMUS), *args], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
@@ -62,7 +61,7 @@ class Cli:
                 yield process
             finally:
                 if process.poll() is None:
-                    process.send_signal(signal.SIGINT)
+                    process.terminate()
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.run("events", name, "--json").stdout.splitlines()]
@@ -113,7 +112,7 @@ def left_behind(cli: Cli, engine: docker.DockerClient) -> Callable[[str], list[s
     def look(number: str) -> list[str]:
         label = {"label": f"isthmus.deployment={number}"}
         return [
-            *(c.name or "" for c in engine.containers.list(all=True, filters=label)),
+            *(c.name or "" for c in engine.containers.list(all=True, filters=label, ignore_removed=True)),
             *(n.name or "" for n in engine.networks.list(filters=label)),
             *(v.name or "" for v in engine.volumes.list(filters=label)),
         ]

@@ -36,7 +36,7 @@ def test_a_dask_cluster_computes_for_a_client_outside(cli: Cli, name: str, tmp_p
     client = make_dask_client(tmp_path / "client", version.stdout.strip().partition("+")[0])
     job = catalogue.job("dask-sum.py")
     command = [str(client), "-W", "ignore", "-", made["outputs"]["scheduler"], "2"]
-    ran = subprocess.run(command, input=job, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(command, input=job, capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "from 2 workers" in ran.stdout
 

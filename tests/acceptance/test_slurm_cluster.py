@@ -77,11 +77,11 @@ def wait_for(cli: Cli, name: str, action: str, after: int) -> None:
     """Follow a deployment's events until an action has been done and it rests again."""
     import time
 
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while time.monotonic() < end:
         if action in cli.actions_since(name, after) and cli.ask("show", name)["phase"] == "running":
             return
-    raise AssertionError(f"{action} was not done in a minute")
+    raise AssertionError(f"{action} was not done in ten minutes")
 
 
 def test_the_second_cluster_starts_from_what_the_first_installed(cli: Cli, name: str) -> None:

@@ -38,7 +38,7 @@ class Server:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("ISTHMUS_")}
         self.environment = {**kept, "ISTHMUS_HOME": str(home), **environment}
         self.process: subprocess.Popen[bytes] | None = None
-        self.api = httpx.Client(timeout=60, trust_env=False)
+        self.api = httpx.Client(timeout=300, trust_env=False)
 
     def start(self) -> None:
         """Start it and wait until it serves."""
@@ -69,7 +69,7 @@ class Server:
     def _end(self, how: signal.Signals) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(90)
 
     def close(self) -> None:
         self.stop()
@@ -88,7 +88,7 @@ class Server:
         assert answer.status_code in (200, 202), answer.text
         return answer.json()
 
-    def settled(self, name: str, phase: str, seconds: float = 90.0) -> dict[str, Any]:
+    def settled(self, name: str, phase: str, seconds: float = 300.0) -> dict[str, Any]:
         """The deployment once nothing more is to be done; fails unless it is then in ``phase``."""
 
         def look() -> Any:
@@ -109,10 +109,12 @@ class Watcher:
     def __init__(self, home: Path) -> None:
         self.file = home / "isthmus.db"
         self.seen = 0
+        self.past: list[str] = []
+        """What was read but nobody has waited for yet: much may happen between two looks."""
 
     def new(self) -> Iterator[str]:
         """What has happened since the last look: ``KIND ACTION``, and ``line TEXT``."""
-        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=5)) as db:
+        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=60)) as db:
             rows = db.execute(
                 "SELECT id, kind || ' ' || coalesce(action, message) FROM events WHERE id > ? ORDER BY id", (self.seen,)
             ).fetchall()
@@ -120,20 +122,20 @@ class Watcher:
             self.seen = number
             yield text
 
-    def wait(self, beginning: str, seconds: float = 90.0) -> None:
+    def wait(self, beginning: str, seconds: float = 300.0) -> None:
         """Return as soon as something is written that begins so."""
-        past: list[str] = []
 
-        def comes() -> bool:
-            past.extend(self.new())
-            return any(text.startswith(beginning) for text in past)
+        def comes() -> int | None:
+            self.past.extend(self.new())
+            return next((n for n, text in enumerate(self.past, 1) if text.startswith(beginning)), None)
 
         try:
-            eventually(comes, seconds)
+            del self.past[: eventually(comes, seconds)]
         except AssertionError:
-            raise AssertionError(f"{beginning} did not happen, but {past[-30:]}") from None
+            raise AssertionError(f"{beginning} did not happen, but {self.past[-30:]}") from None
 
     def skip(self) -> None:
         """Forget what was until now."""
         for _ in self.new():
             continue
+        self.past.clear()

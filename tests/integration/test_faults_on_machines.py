@@ -103,7 +103,7 @@ class Scene:
     def close(self) -> None:
         self.server.close()
         mine = {"label": f"isthmus.site={self.site}"}
-        for container in self.docker.containers.list(all=True, filters=mine):
+        for container in self.docker.containers.list(all=True, filters=mine, ignore_removed=True):
             container.remove(force=True, v=True)
         for network in self.docker.networks.list(filters=mine):
             network.remove()

@@ -154,7 +154,7 @@ def archive(files: dict[str, bytes]) -> str:
 
 def isthmus(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "isthmus.cli.main", *words]
-    return subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -267,7 +267,9 @@ def test_many_hostile_requests_at_once_leave_the_server_answering(server: Server
     ]
 
     def send_all() -> None:
-        with httpx.Client(base_url=server.api.base_url, headers=server.api.headers, timeout=60, trust_env=False) as api:
+        with httpx.Client(
+            base_url=server.api.base_url, headers=server.api.headers, timeout=300, trust_env=False
+        ) as api:
             for text in hostile:
                 assert api.post("/v1/plans", json=body(text)).status_code == 422
 
@@ -283,7 +285,7 @@ def test_many_hostile_requests_at_once_leave_the_server_answering(server: Server
 
 def send(server: Server, content: Any) -> httpx.Response:
     """A POST whose answer may come before all was sent, when the server closes."""
-    with httpx.Client(base_url=server.api.base_url, headers=server.api.headers, timeout=60, trust_env=False) as api:
+    with httpx.Client(base_url=server.api.base_url, headers=server.api.headers, timeout=300, trust_env=False) as api:
         return api.post("/v1/deployments", content=content, headers={"Content-Type": "application/json"})
 
 

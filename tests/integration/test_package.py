@@ -16,7 +16,7 @@ FAKE = "sites: [{name: fake, kind: fake}]\n"
 def run(*command: object, **environment: str) -> str:
     words = [str(word) for word in command]
     ran = subprocess.run(
-        words, env={**os.environ, **environment}, cwd="/", capture_output=True, text=True, timeout=300, check=False
+        words, env={**os.environ, **environment}, cwd="/", capture_output=True, text=True, timeout=900, check=False
     )
     assert ran.returncode == 0, f"{words}: {ran.stdout}\n{ran.stderr}"
     return ran.stdout

@@ -80,7 +80,7 @@ def site(authority):
 
         def get_request(self):
             sock, address = super().get_request()
-            sock.settimeout(20)
+            sock.settimeout(60)
             return authority.server.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), address
 
         def handle_error(self, request, client_address):
@@ -105,7 +105,7 @@ def anywhere(host, addresses):
 
 
 def importer(site, *allow, **options):
-    options = {"resolver": loopback, "check": anywhere, "tls": site.tls, "timeout": 10.0} | options
+    options = {"resolver": loopback, "check": anywhere, "tls": site.tls, "timeout": 60.0} | options
     return WebImporter(allow or (f"{HOST}:{site.port}",), **options)
 
 

@@ -15,7 +15,7 @@ from isthmus.sites.errors import Unreachable
 async def wait_ready(connections: Connections, target: Target, timeout: float) -> str:
     """Poll ``target``; see :meth:`isthmus.configure.Configurator.wait_ready`."""
     backoff = Backoff(timeout)
-    patience = 1.0
+    patience, last = 1.0, ""
     while True:
         try:
             async with asyncio.timeout(min(patience, backoff.left)):
@@ -23,7 +23,8 @@ async def wait_ready(connections: Connections, target: Target, timeout: float) -
                 await _become_root(connections, target)
             return key
         except TimeoutError:
-            last = "no answer"
+            if not last or backoff.left > 0:  # one that was cut short by the deadline says nothing of the machine
+                last = "no answer"
         except LoginRefused as error:
             last = str(error)
             backoff.slow_down()

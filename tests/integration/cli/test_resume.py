@@ -35,7 +35,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def isthmus(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "isthmus.cli.main", *words]
-    return subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_what_failed_says_why_and_resume_goes_on_once_the_cause_is_gone(server: Server, tmp_path: Path) -> None:

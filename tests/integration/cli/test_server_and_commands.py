@@ -59,7 +59,7 @@ class Home:
 
     def run(self, *words: str, code: int = 0, **options: Any) -> str:
         with self.popen(*words, **options) as done:
-            out, err = done.communicate(timeout=90)
+            out, err = done.communicate(timeout=300)
         assert done.returncode == code, f"{words}: {done.returncode}\n{out}\n{err}"
         return out if code == 0 else out + err
 
@@ -89,11 +89,20 @@ def make_home(tmp_path: Path) -> Iterator[Callable[..., Home]]:
 
 def eventually(ask: Callable[[], Any]) -> Any:
     """What ``ask`` answers once that is true; what it waits for has no other way to say so."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (answer := ask()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return answer
+
+
+def until_said(process: subprocess.Popen[str], words: str) -> None:
+    """Read what a command prints, up to the line that has these words."""
+    assert process.stdout is not None
+    for line in iter(process.stdout.readline, ""):
+        if re.search(words, line):
+            return
+    pytest.fail(f"it ended before it said {words}")
 
 
 def test_a_deployment_lives_its_life(make_home: Callable[..., Home]) -> None:
@@ -143,7 +152,7 @@ def test_validating_needs_no_server(make_home: Callable[..., Home]) -> None:
 def test_two_commands_at_once_start_one_server(make_home: Callable[..., Home]) -> None:
     home = make_home()
     both = [home.popen("list", "--json") for _ in range(3)]
-    assert [p.communicate(timeout=90)[0] for p in both] == ["[]\n"] * 3
+    assert [p.communicate(timeout=300)[0] for p in both] == ["[]\n"] * 3
     log = (home.path / "server.log").read_text()
     assert log.count("serving on") == 1
 
@@ -186,11 +195,9 @@ def test_a_deploy_outlives_the_server_that_began_it(make_home: Callable[..., Hom
     home = make_home(latency=0.5)
     home.run("server", "start")
     with home.popen("deploy", str(home.template), "--name", "one", "--json") as deploy:
-        assert deploy.stdout is not None
-        while '"action.started"' not in deploy.stdout.readline():
-            pass
+        until_said(deploy, '"action.started"')
         home.kill()
-        out, err = deploy.communicate(timeout=90)
+        out, err = deploy.communicate(timeout=300)
     assert deploy.returncode == 0, err
     events = [json.loads(line) for line in out.splitlines()]
     assert events[-1]["phase"] == "running"
@@ -204,12 +211,10 @@ def test_ctrl_c_leaves_the_work_to_the_server(make_home: Callable[..., Home]) ->
     home = make_home(latency=2)  # long enough that the work is not over when the signal comes
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # who runs the tests in the background ignores it
     with home.popen("deploy", str(home.template), "--name", "one", start_new_session=True, preexec_fn=heard) as deploy:
-        assert deploy.stdout is not None
         # An event has its time before it; the plan, which is shown before anything is asked for, has not.
-        while not re.match(r"[0-9:]{8} create machine", deploy.stdout.readline()):
-            pass
+        until_said(deploy, r"^[0-9:]{8} create machine")
         os.killpg(deploy.pid, signal.SIGINT)
-        _, err = deploy.communicate(timeout=90)
+        _, err = deploy.communicate(timeout=300)
     assert deploy.returncode == 130
     assert "isthmus events -f one" in err
     eventually(lambda: home.json("show", "one")["phase"] == "running")

@@ -33,7 +33,7 @@ from tests.unit.engine.harness import Harness
 from .killing import ID, STEPS, Outcome, Step, compare
 
 LEASE = 0.4
-PATIENCE = 30.0
+PATIENCE = 120.0
 COUNTDOWN: Any = multiprocessing.Value("i", 0)
 """Counts down the transactions of all workers together; who brings it to 0 dies. Negative: nobody counts."""
 INSIDE: Any = multiprocessing.Value("b", False)

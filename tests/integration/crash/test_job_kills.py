@@ -56,7 +56,7 @@ def _run_among_kills(
         if number % 6 == 5:
             time.sleep(chance.uniform(0, 0.3))
             chance.choice(kills)(server)
-    states = eventually(lambda: _ended(server), seconds=180)
+    states = eventually(lambda: _ended(server), seconds=600)
     assert Counter(states.values()) == {"succeeded": JOBS}
     return made, file.read_text().split()
 

@@ -124,13 +124,14 @@ class Scene:
     def world(self) -> dict[str, list[str]]:
         """Everything on the engine that carries this site's label, by kind."""
         mine = {"label": f"isthmus.site={self.site}"}
-        assert {c.labels["isthmus.deployment"] for c in self.docker.containers.list(all=True, filters=mine)} <= {
-            self.id
-        }
+        assert {
+            c.labels["isthmus.deployment"]
+            for c in self.docker.containers.list(all=True, filters=mine, ignore_removed=True)
+        } <= {self.id}
         return {
             "machines": sorted(
                 f"{c.name.removeprefix(f'isthmus-{self.id}-')} {c.status}"  # type: ignore[union-attr]
-                for c in self.docker.containers.list(all=True, filters=mine)
+                for c in self.docker.containers.list(all=True, filters=mine, ignore_removed=True)
             ),
             "networks": sorted(n.name or "" for n in self.docker.networks.list(filters=mine)),
             "volumes": sorted(v.name or "" for v in self.docker.volumes.list(filters=mine)),
@@ -171,7 +172,7 @@ class Scene:
         """Remove everything that this scene can have made, whatever the server still knows."""
         self.server.close()
         mine = {"label": f"isthmus.site={self.site}"}
-        for container in self.docker.containers.list(all=True, filters=mine):
+        for container in self.docker.containers.list(all=True, filters=mine, ignore_removed=True):
             container.remove(force=True, v=True)
         for network in self.docker.networks.list(filters=mine):
             network.remove()

@@ -20,7 +20,7 @@ from isthmus.api.dialects.interlink.serving import make_server
 from ...unit.api.interlink.ledger import Ledger
 
 
-async def until(true: Callable[[], bool], seconds: float = 20) -> None:
+async def until(true: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for what has no other way to say so."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -60,7 +60,7 @@ def client(url: str, tls: ssl.SSLContext | None = None, token: str = "") -> http
         headers=headers,
         limits=limits,
         trust_env=False,
-        timeout=10,
+        timeout=60,
     )
 
 

@@ -15,9 +15,10 @@ from ...unit.store.rows import add, deployment, get, tell
 def test_the_locks_of_a_transaction_that_hangs_are_freed(
     monkeypatch: pytest.MonkeyPatch, open_another: Callable[[], Store]
 ) -> None:
-    monkeypatch.setattr(database, "HUNG_SECONDS", 0.2)
-    hung, other = open_another(), open_another()
+    other = open_another()
     add(other, deployment(1))
+    monkeypatch.setattr(database, "HUNG_SECONDS", 1.0)
+    hung = open_another()
     (lease,) = tell(other, lambda c: leases.claim_due(c, "hung", 10.0, 5.0, 9))
 
     def hang() -> None:

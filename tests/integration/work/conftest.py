@@ -48,7 +48,7 @@ async def make_driver(tmp_path: Path) -> AsyncIterator[MakeDriver]:
     yield make
     for driver in made:
         await driver.close()
-    for file in (tmp_path / "isthmus" / "scheduler").glob("*"):
+    for file in (tmp_path / "isthmus" / "scheduler").glob("[!.]*"):
         for pid in json.loads(file.read_text()).values():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
@@ -68,7 +68,7 @@ def submission(spec: JobSpec, number: int = 1, **more: object) -> Submission:
     return Submission(f"0123456789ab-{number}", "a job", spec, spec.indices, **more)  # type: ignore[arg-type]
 
 
-async def until_ended(driver: BatchDriver, id: str, within: float = 20.0) -> list[TaskStatus]:
+async def until_ended(driver: BatchDriver, id: str, within: float = 60.0) -> list[TaskStatus]:
     """The tasks of a submission when all have ended."""
     end = time.monotonic() + within
     while True:

@@ -111,5 +111,7 @@ def _tag(recipe: str) -> str:
 
 def labelled(client: docker.DockerClient, id: str) -> list[Any]:
     """The containers of a submission that are there, running or not."""
-    found: list[Any] = client.containers.list(all=True, filters={"label": f"isthmus.submission={id}"})
+    found: list[Any] = client.containers.list(
+        all=True, filters={"label": f"isthmus.submission={id}"}, ignore_removed=True
+    )
     return found

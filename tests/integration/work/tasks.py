@@ -77,7 +77,7 @@ class Supervised:
         """What a container wrote, put together again."""
         return read_log(self.place / "log" / f"{container}.{run}.log", stream).decode()
 
-    def until(self, what: Callable[[], Any], timeout: float = 20) -> None:
+    def until(self, what: Callable[[], Any], timeout: float = 60) -> None:
         """Wait until something is so of a task that may not have told anything yet."""
         deadline = time.monotonic() + timeout
         while True:

@@ -90,7 +90,7 @@ async def test_cancelling(driver: StubDriver) -> None:
     await driver.submit_jobs([submission(shell("exec sleep 60", array=(0, 1)))])
     await asyncio.sleep(0.3)
     await driver.cancel_jobs({ONE: [1], "0123456789ab-9": None}, grace=1)
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while True:
         first, second = (await driver.look_at_jobs([ONE]))[ONE]
         if second.state == JobState.CANCELLED:
@@ -129,7 +129,7 @@ async def test_agents_that_die_while_they_hand_over(driver: StubDriver) -> None:
             await submitting
     assert list(await driver.submit_jobs(jobs)) == [None] * 24
     for job in jobs:
-        assert [task.state for task in await until_ended(driver, job.id, within=60)] == [JobState.SUCCEEDED]
+        assert [task.state for task in await until_ended(driver, job.id)] == [JobState.SUCCEEDED]
         runs = Path(driver.client.about["root"]) / "submissions" / job.id / "work" / "runs"
         assert runs.read_text() == "x\n"
 
@@ -141,7 +141,7 @@ async def test_a_hundred_followers_and_a_slow_one(driver: StubDriver) -> None:
     await driver.submit_jobs([submission(spec)])
     slow = driver.read_log(ONE, 0, "main", LogOptions(follow=True))
     first = await anext(slow)
-    async with asyncio.timeout(240):  # 240 MB through one thread: a quarter of a minute on two idle processors
+    async with asyncio.timeout(600):  # 240 MB through one thread: a quarter of a minute on two idle processors
         logs = await asyncio.gather(*(log(driver, ONE, follow=True) for _ in range(100)))
         assert {len(text) for text in logs} == {60000 * 41 + 4}
         assert all(text.endswith(b"\nend\n") for text in logs)

@@ -217,10 +217,10 @@ def test_a_program_that_ends_with_the_code_of_apptainer_s_own_failures(node: Nod
 
 def test_probes_see_what_the_container_has_in_its_tmp_and_stopping_is_heard_once(node: Node):
     script = "touch /tmp/healthy; trap 'echo asked' TERM; while :; do sleep 0.1; done"
-    ready = Probe(Check(command=("test", "-e", "/tmp/healthy")), period=0.3, timeout=5)
+    ready = Probe(Check(command=("test", "-e", "/tmp/healthy")), period=0.3, timeout=60)
     task = node.task(sh(script, readiness=ready), grace=2)
     node.run(task, detach=True)
-    task.until(lambda: task.container()["ready"], 30)
+    task.until(lambda: task.container()["ready"])
     (task.place / "cancel").touch()
     task.until(lambda: task.status["ended"])
 
@@ -232,7 +232,9 @@ def test_probes_see_what_the_container_has_in_its_tmp_and_stopping_is_heard_once
 def test_probes_and_hooks_run_in_the_container_itself(node: Node):
     script = "echo $$ > /its-own; until test -e /seen; do sleep 0.1; done; echo over"
     hook = Check(command=("sh", "-c", "until test -e /its-own; do sleep 0.1; done; echo hooked $A; test -d /proc/$(cat /its-own)"))  # fmt: skip  # noqa: E501
-    ready = Probe(Check(command=("sh", "-c", "test -e /its-own && touch /seen && echo unheard")), period=0.3, timeout=5)
+    ready = Probe(
+        Check(command=("sh", "-c", "test -e /its-own && touch /seen && echo unheard")), period=0.3, timeout=60
+    )
     task = node.task(sh(script, readiness=ready, post_start=hook, secrets={"A": "with its variables"}))
 
     assert node.run(task) == 0, task.status

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from isthmus.work.job import Container, File, JobSpec, Launch, Mount, Resources, Restart, Volume
 from isthmus.work.runner.supervisor import run
 
-from .tasks import Supervised, read_log, sh, supervised
+from .tasks import Supervised, alive, read_log, sh, supervised
 
 
 def test_a_program_that_ends_well(tmp_path: Path):
@@ -194,15 +195,15 @@ def test_always_starts_again_what_has_succeeded(tmp_path: Path):
     assert task.status["state"] == "cancelled"
 
 
-def test_restarts_wait_twice_as_long_each_time(tmp_path: Path):
+def test_restarts_wait_at_least_twice_as_long_each_time(tmp_path: Path):
     spec = JobSpec((sh("date +%s.%N; exit 1"),), restart=Restart.ON_FAILURE)
     with supervised(tmp_path, spec, restart_delay=0.2) as task:
         task.start()
         task.until(lambda: task.container()["restarts"] >= 4)
         begun = [float(task.log(run=n)) for n in range(4)]
     waits = [later - earlier for earlier, later in pairwise(begun)]
-    assert waits[0] < 0.2
-    assert 0.2 <= waits[1] < 0.4 <= waits[2] < 0.8
+    # No longer either: tests/unit/work/runner/test_container.py, where a busy machine takes no part of the time.
+    assert all(wait >= least for wait, least in zip(waits, (0, 0.2, 0.4), strict=True)), waits
 
 
 def test_what_a_program_leaves_running_ends_with_it(tmp_path: Path):
@@ -210,24 +211,25 @@ def test_what_a_program_leaves_running_ends_with_it(tmp_path: Path):
     script += "until test -s daemon; do :; done"
     task = Supervised(tmp_path, JobSpec((sh(script),)))
 
-    assert task.run(timeout=20) == 0
+    assert task.run() == 0
     for name in ("daemon", "child"):
         pid = int((tmp_path / "work" / name).read_text())
-        assert not Path(f"/proc/{pid}").exists()
+        assert not alive(pid)
 
 
 def test_lines_are_in_the_log_at_once_with_the_time_of_their_coming(tmp_path: Path):
-    script = "for i in 1 2 3; do date +%s.%N; sleep 0.3; done"
+    script = "for i in 1 2 3; do date +%s.%N; until test -e go$i; do sleep 0.02; done; done"
     with supervised(tmp_path, JobSpec((sh(script),))) as task:
         task.start()
         log = task.place / "log" / "main.0.log"
         for n in (1, 2, 3):
             task.until(lambda n=n: log.read_bytes().count(b"\n") == n)
-            written = float(read_log(log).decode().split()[-1])
-            assert time.time() - written < 0.25  # 50 ms and a slow machine
+            seen = time.time()
+            time_of_coming, _, _, written = log.read_text().splitlines()[-1].split(" ")
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", time_of_coming)
+            assert float(written) <= datetime.fromisoformat(time_of_coming).timestamp() + 0.001 <= seen + 0.002
+            (tmp_path / "work" / f"go{n}").touch()  # it goes on only when its line has been seen
         task.wait()
-    first = log.read_text().splitlines()[0]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z stdout F \d+\.\d+", first)
 
 
 def test_output_of_any_bytes_and_any_length_is_kept(tmp_path: Path):
@@ -289,7 +291,7 @@ def test_on_sites_without_shared_files_all_is_told_on_stdout(tmp_path: Path):
     task = Supervised(tmp_path, JobSpec((sh("echo one; printf 'two\\377'"),)), stream=True)
     task.start(stdout=subprocess.PIPE)
     assert task.process is not None
-    told = [json.loads(line) for line in task.process.communicate(timeout=20)[0].splitlines()]
+    told = [json.loads(line) for line in task.process.communicate(timeout=60)[0].splitlines()]
 
     assert told[-1]["status"] == task.status
     text = "\n".join(t["log"][2] for t in told if "log" in t) + "\n"

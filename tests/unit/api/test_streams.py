@@ -98,7 +98,11 @@ async def test_a_client_goes_on_after_the_last_event_it_saw(
 ) -> None:
     for n in range(4):
         service.add_event(f"e{n}")
-    asyncio.get_running_loop().call_later(0.05, closing.start)
+
+    async def stop_when_all_is_told(_: str, timeout: float) -> None:
+        closing.start()
+
+    service.wait_changed = stop_when_all_is_told
     headers = {**ask.get("headers", {}), "Last-Event-ID": "2"}
     answer = await client.get(f"/v1/deployments/{number}/events", **{**ask, "headers": headers})
     assert answer.headers["content-type"].startswith("text/event-stream")

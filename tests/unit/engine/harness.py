@@ -111,7 +111,7 @@ class Harness:
         configurator = Configurator()
         reconcile = Reconciler(
             journal, sites, configurator, self.desk, lambda row: Loaded(self.topologies[row.id], FILES),
-            actions_at_once=16, machine_timeout=5, operation_timeout=5,
+            actions_at_once=16, machine_timeout=60, operation_timeout=60,
         )  # fmt: skip
         settings = {"deployments_at_once": 8, "lease_seconds": 10, "tick_seconds": 0.05, **options}
         worker = Worker(journal, sites, reconcile, **settings)

@@ -108,7 +108,11 @@ async def test_the_database_comes_back_and_the_same_worker_goes_on(tmp_path: Pat
     async with harness.engine(lease_seconds=0.3) as worker, running(worker):
         for _ in range(3):
             seen = len(harness.world.effects(d)) + runs(harness, d)
-            await until(lambda seen=seen: len(harness.world.effects(d)) + runs(harness, d) > seen)
+            await until(
+                lambda seen=seen: (
+                    len(harness.world.effects(d)) + runs(harness, d) > seen or harness.row(d).phase == "running"
+                )
+            )
             harness.store.gone = True
             await asyncio.sleep(0.4)
             harness.store.gone = False

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.store import Store
+from isthmus.store import Store, database
 
 from .rows import open_store
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who write at once wait for each other, however slow the disk is."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ INVALID = "tosca_definitions_version: tosca_2_0\nservice_templates: {}\n"
 
 def run_check(*files: Path) -> tuple[int, list[str]]:
     done = subprocess.run(
-        [str(CHECK), *map(str, files)], capture_output=True, text=True, check=False, cwd=os.sep, timeout=60
+        [str(CHECK), *map(str, files)], capture_output=True, text=True, check=False, cwd=os.sep, timeout=300
     )
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()

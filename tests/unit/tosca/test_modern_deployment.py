@@ -340,7 +340,7 @@ async def test_each_of_two_nodes_runs_with_its_own_index(tmp_path: Path) -> None
     source = Source(bundle=Bundle("t.yaml", {"t.yaml": PAIRS.encode(), **FILES}))
     async with open_runtime(Settings(home=tmp_path, sites=(site,), tick=0.1)) as runtime:
         await runtime.service.create(LOCAL, source, name="pairs", inputs={})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             # what happens in the store rings no bell here
             while (await runtime.service.state(LOCAL, "pairs")).phase != "running":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

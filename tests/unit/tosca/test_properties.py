@@ -27,7 +27,7 @@ from .making import Template, templates
 SEEDS = built_in()
 PUBLIC = public_names()
 # A failure is the same in every run, and shrinking it would take minutes.
-settings.register_profile("tosca", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+settings.register_profile("tosca", settings.get_profile("unhurried"), phases=[Phase.explicit, Phase.generate])
 bounded = settings.get_profile("tosca")
 quick = settings(bounded, max_examples=40)
 thorough = settings(bounded, max_examples=120)

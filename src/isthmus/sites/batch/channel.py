@@ -26,6 +26,8 @@ COMMAND = (
 """Runs the line of JSON that comes first as a program, which then has the rest of stdin."""
 CONNECT_TIMEOUT = 20.0
 CLOSE_PATIENCE = 3.0
+_LAST_WORDS = 0.5
+"""Seconds for what a command that ended said to stderr; what it started may hold that open for longer."""
 _ERRORS = 4096
 
 
@@ -199,6 +201,7 @@ class _SshSession:
             self._process.stdin.write_eof()
         with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
             await asyncio.wait_for(self._process.wait_closed(), CLOSE_PATIENCE)
+        await asyncio.wait([self._listening], timeout=_LAST_WORDS)
         self._process.close()
         self._listening.cancel()
         await asyncio.wait([self._listening])
@@ -272,6 +275,7 @@ class _ProcessSession:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
             await process.wait()
+        await asyncio.wait([self._listening], timeout=_LAST_WORDS)
         self._listening.cancel()
         await asyncio.wait([self._listening])
         # What the command started may hold its pipes open for longer than we care.

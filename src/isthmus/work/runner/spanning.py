@@ -111,8 +111,9 @@ def _serve(listener: Listener) -> NoReturn:
         except (OSError, EOFError, AuthenticationError):
             continue  # whoever it was has not the key
         obeying[:] = [thread for thread in obeying if thread.is_alive()]
-        obeying.append(threading.Thread(target=_obey, args=(peer, late, obeying), daemon=True))
-        obeying[-1].start()
+        thread = threading.Thread(target=_obey, args=(peer, late, obeying), daemon=True)
+        thread.start()  # before it is among those who are waited for: nobody can wait for one that has not begun
+        obeying.append(thread)
 
 
 def _leave(why: str = "") -> NoReturn:

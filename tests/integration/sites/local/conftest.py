@@ -23,7 +23,7 @@ from isthmus.sites.local.driver import LocalDriver
 from isthmus.sites.local.image import MachineImage
 from isthmus.sites.local.options import LocalOptions
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 # Where the host gives no CAP_SYS_RESOURCE, Podman's own defaults ask for more than may be had.
 PODMAN_SETTINGS = """\
@@ -146,7 +146,7 @@ class Bench:
                         machine.private_address, username=machine.user, port=machine.port,
                         client_keys=[self.key], known_hosts=known, config=None,
                     )  # fmt: skip
-                except OSError:
+                except (OSError, asyncssh.ConnectionLost):
                     await asyncio.sleep(0.02)
                     continue
                 async with connection:
@@ -175,7 +175,7 @@ class Bench:
 async def bench(socket: str) -> AsyncIterator[Bench]:
     """A site of the test's own on each engine."""
     driver = LocalDriver(f"test-{secrets.token_hex(4)}", {"socket": socket})
-    api = APIClient(base_url=socket, version="auto", timeout=60)
+    api = APIClient(base_url=socket, version="auto", timeout=600)
     bench = Bench(socket, driver, api, asyncssh.generate_private_key("ssh-ed25519"))
     try:
         yield bench

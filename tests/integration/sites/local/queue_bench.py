@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -18,7 +19,7 @@ from isthmus.sites.local.remote import machine
 from isthmus.sites.local.remote.door import Door
 from isthmus.work.job import ENDED, Container, JobSpec, JobState, TaskStatus
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class Bench:
     folder: Path
     driver: LocalDriver
     count: int = 0
+    job: str = field(default_factory=lambda: secrets.token_hex(6))
+    """Of this test alone: tasks are found by their environment, among all processes of the machine."""
     ids: list[str] = field(default_factory=list)
 
     async def submit(self, script: str, array: int | None = None, **more: object) -> str:
@@ -39,7 +42,7 @@ class Bench:
 
     def submission(self, spec: JobSpec) -> Submission:
         self.count += 1
-        self.ids.append(f"0123456789ab-{self.count}")
+        self.ids.append(f"{self.job}-{self.count}")
         return Submission(self.ids[-1], "a job", spec, spec.indices)
 
     async def look(self, id: str) -> Sequence[TaskStatus]:

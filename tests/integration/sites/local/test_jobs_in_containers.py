@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -20,8 +21,8 @@ from isthmus.sites.local.remote.door import Door
 from isthmus.work.job import ENDED, Container, JobSpec, JobState, Resources, TaskStatus
 
 pytestmark = pytest.mark.engine
-PATIENCE = 120.0
-ID = "0123456789ab-1"
+PATIENCE = 300.0
+ID = f"{secrets.token_hex(6)}-1"
 
 
 @pytest.fixture

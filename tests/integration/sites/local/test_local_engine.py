@@ -46,7 +46,7 @@ def dockerd(scratch: Path) -> Iterator[Engine]:
 
 
 def _end(pid: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
         while time.monotonic() < end:

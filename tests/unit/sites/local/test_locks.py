@@ -75,13 +75,13 @@ def test_a_lock_goes_with_the_process_that_was_killed():
     taken = context.Event()
     process = context.Process(target=_die_with_it, args=(taken,))
     process.start()
-    assert taken.wait(30)
+    assert taken.wait(120)
 
     with pytest.raises(Temporary), exclusive("name", patience=0):
         pass
     process.kill()
     process.join()
 
-    with exclusive("name", patience=5):
+    with exclusive("name", patience=60):
         pass
     process.close()

@@ -40,7 +40,7 @@ class Slurm:
             file.chmod(file.stat().st_mode | stat.S_IXUSR)
         self.says("scontrol.config", "AccountingStorageType   = accounting_storage/slurmdbd\n")
         self.says("scontrol.partition", "PartitionName=main Default=YES MaxTime=1-00:00:00 State=UP\n")
-        self.batch = Batch({"bin": str(place), "timeout": 20}, self.root, clock=lambda: self.clock)
+        self.batch = Batch({"bin": str(place), "timeout": 120}, self.root, clock=lambda: self.clock)
 
     def says(self, name: str, text: str) -> None:
         (self.place / name).write_text(text)
@@ -144,7 +144,7 @@ def test_what_nobody_knows_is_left_out(slurm: Slurm):
 def test_a_controller_that_is_away_is_left_in_peace(slurm: Slurm):
     slurm.fails("squeue", "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n")
     now = [0.0]
-    commands = Commands({"bin": str(slurm.place), "timeout": 20}, clock=lambda: now[0])
+    commands = Commands({"bin": str(slurm.place), "timeout": 120}, clock=lambda: now[0])
 
     def delay() -> float | None:
         with pytest.raises(Temporary, match="Unable to contact") as caught:
@@ -236,13 +236,20 @@ def test_facilities_tell_partitions_with_what_waits(slurm: Slurm):
     slurm.says("sinfo.out", "main|n1|2/2/0/4|1000|(null)\nmain|n2|0/0/4/4|2000+|(null)\n"
                             "gpu|n3|0/4/0/4|500|gpu:a100:4(S:0-1),gpu:2\n")  # fmt: skip
     slurm.says("squeue.out", "main|PENDING|9000|N/A|0-9%2\nmain,gpu|PENDING|9000|N/A|N/A\nmain|RUNNING|9000|9040|N/A\n")
-    slurm.says("sacctmgr.out", "physics\nphysics\nchem\n")
+    slurm.says("sacctmgr.out", "physics|normal,long\nphysics|normal\nchem|\n")
     (slurm.place / "sinfo").write_text('#!/bin/sh\n[ "$1" = --version ] && echo slurm 24.11.5 || cat '
                                        f"{slurm.place}/sinfo.out\n")  # fmt: skip
 
     told = slurm.batch.facilities()
 
-    assert (told["version"], told["accounts"]) == ("24.11.5", ["chem", "physics"])
+    assert (told["version"], told["accounts"], told["qos"]) == ("24.11.5", ["chem", "physics"], ["long", "normal"])
+    assert len(slurm.asked("sacctmgr")) == 1
+    shapes = [partition.pop("shapes") for partition in told["partitions"]]
+    assert shapes == [
+        [{"count": 1, "cpus": 4, "memory": 2000 * 2**20, "gpus": {}},
+         {"count": 1, "cpus": 4, "memory": 1000 * 2**20, "gpus": {}}],
+        [{"count": 1, "cpus": 4, "memory": 500 * 2**20, "gpus": {"a100": 4, "gpu": 2}}],
+    ]  # fmt: skip
     assert told["partitions"] == [
         {"name": "main", "default": True, "state": "up", "nodes": 2, "cpus": 8, "free_cpus": 2, "memory": 2000 * 2**20,
          "gpus": {}, "time_limit": 172800.0, "queued": 11, "running": 1, "wait": 40.0},
@@ -251,15 +258,24 @@ def test_facilities_tell_partitions_with_what_waits(slurm: Slurm):
     ]  # fmt: skip
 
 
+def test_the_default_partition_is_that_of_the_site_where_its_settings_name_one(slurm: Slurm):
+    slurm.says("scontrol.partition", "PartitionName=main Default=YES\nPartitionName=gpu\nPartitionName=big\n")
+    slurm.batch = Batch({"bin": str(slurm.place), "defaults": {"partition": "gpu,big"}}, slurm.root)
+
+    told = slurm.batch.facilities()["partitions"]
+
+    assert {p["name"]: p["default"] for p in told} == {"main": False, "gpu": True, "big": True}
+
+
 def test_what_a_command_started_does_not_outlive_its_time(slurm: Slurm):
     wrapper = slurm.place / "sbatch"
     wrapper.write_text(f"#!/bin/sh\nsleep 600 & echo $! >{slurm.place}/child\nwait\n")
-    slurm.batch = Batch({"bin": str(slurm.place), "timeout": 1.5}, slurm.root)
+    slurm.batch = Batch({"bin": str(slurm.place), "timeout": 4}, slurm.root)
 
     [told] = slurm.batch.submit([slurm.entry(1)])
 
     assert told
-    assert (told["kind"], told["message"]) == ("temporary", "sbatch: no answer in 1.5 s")
+    assert (told["kind"], told["message"]) == ("temporary", "sbatch: no answer in 4 s")
     child = int((slurm.place / "child").read_text())
     end = time.monotonic() + 30
     while is_running(child):  # a process that was killed dies when it gets its turn

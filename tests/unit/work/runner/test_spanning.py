@@ -57,7 +57,7 @@ class Nodes:
         """How a command on the first node ends, and what it says."""
         with self.start(0, *command) as first:
             try:
-                out, err = first.communicate(timeout=30)
+                out, err = first.communicate(timeout=120)
             finally:
                 first.kill()
             return first.returncode, out, err
@@ -97,13 +97,15 @@ def test_launchers_are_told(nodes: Nodes, variable: str) -> None:
 def test_the_other_node_ends_with_the_program_and_not_before(nodes: Nodes) -> None:
     with nodes.peer() as peer:
         assert nodes.first("sh", "-c", "sleep 0.5; kill -9 $$")[0] == -9
-        assert peer.wait(10) == 0
+        assert peer.wait(60) == 0
 
 
 def test_what_is_under_way_there_may_end_and_tell_so(nodes: Nodes) -> None:
     """A launcher that ends does not wait for what it started on other nodes."""
     host = "$(tail -n 1 $ISTHMUS_HOSTS | cut -d' ' -f1)"
-    code, out, err = nodes.run(f"$ISTHMUS_REACH {host} 'sleep 0.5; echo done' & sleep 0.3")
+    begun = nodes.folder / "begun"
+    there = f"touch {begun}; sleep 0.5; echo done"
+    code, out, err = nodes.run(f"$ISTHMUS_REACH {host} '{there}' & until test -e {begun}; do sleep 0.02; done")
     assert (code, out, err) == (0, "done\n", "")
 
 

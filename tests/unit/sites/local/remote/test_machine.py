@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -19,14 +20,15 @@ def test_a_process_is_known_by_its_number_and_its_birth_until_it_has_ended() -> 
 
 
 def test_the_processes_of_a_task_are_found_by_their_environment() -> None:
-    environment = {"ISTHMUS_SUBMISSION": "0123456789ab-77", "ISTHMUS_TASK": "3"}
+    job = secrets.token_hex(6)  # nobody else's on this machine
+    environment = {"ISTHMUS_SUBMISSION": f"{job}-77", "ISTHMUS_TASK": "3"}
     with subprocess.Popen(["sleep", "60"], env=environment) as process:
         try:
-            while not machine.carrying("0123456789ab-77", 3):
+            while not machine.carrying(f"{job}-77", 3):
                 assert process.poll() is None
-            assert machine.carrying("0123456789ab-77", 3) == [process.pid]
-            assert machine.carrying("0123456789ab-77", 33) == []
-            assert machine.carrying("0123456789ab-7", 3) == []
+            assert machine.carrying(f"{job}-77", 3) == [process.pid]
+            assert machine.carrying(f"{job}-77", 33) == []
+            assert machine.carrying(f"{job}-7", 3) == []
         finally:
             process.kill()
 
