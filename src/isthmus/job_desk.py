@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from isthmus.engine.job_nodes import JobEnd, JobOrder
 from isthmus.errors import Busy, IsthmusError, NotFound
 from isthmus.identity import Principal
-from isthmus.job_checks import MOST_TASKS
 from isthmus.job_service import JobRequest, JobService
 from isthmus.job_views import JobView
 from isthmus.sites.errors import Permanent, Temporary
-from isthmus.topology import quantity
-from isthmus.work.job import Container, JobSpec, Launch, Resources
+from isthmus.work import notation
+from isthmus.work.job import Container, JobSpec, Launch, Resources, S3Access
+from isthmus.work.job_node import array_of, faults, input_of, keep_of, memory_of, output_of, seconds_of
 from isthmus.work.verdict import has_ended
 
 
@@ -28,11 +29,10 @@ class ServedJobDesk:
         who = Principal(order.owner, order.vo)
         if known := (await self._service.of_keys(who, [order.key])).get(order.key):
             return known.id
-        request = JobRequest(
-            job_of(order.properties, order.secrets), order.name, order.site, retry=int(order.properties["retry"]),
-            key=order.key,
-        )  # fmt: skip
+        request = _request(order)
         try:
+            for digest in await self._service.missing_blobs(who, list(order.files)):
+                await self._service.put_blob(who, digest, _once(order.files[digest]))
             return (await self._service.create(who, request))[0].id
         except Busy as error:
             raise Temporary(str(error), error.retry_after) from error
@@ -63,28 +63,59 @@ class ServedJobDesk:
 
 
 def job_of(properties: Mapping[str, Any], secrets: frozenset[str]) -> JobSpec:
-    """The job that a node's properties describe; what holds a secret is kept from view."""
+    """The job that a node's properties describe; what holds a secret is kept from view. Raises ValueError."""
+    for _, words in faults(properties):
+        raise ValueError(words)
     p = properties
-    env = {str(name): _text(value) for name, value in (p.get("env") or {}).items()}
+    env = _texts(p.get("env"))
     hidden = {name: value for name, value in env.items() if any(secret in value for secret in secrets if secret)}
     container = Container(
-        "main", p.get("image"), tuple(map(_text, p.get("command") or ())), tuple(map(_text, p.get("args") or ())),
-        {name: value for name, value in env.items() if name not in hidden}, hidden,
+        "main", p.get("image") or None, tuple(map(_text, p.get("command") or ())),
+        tuple(map(_text, p.get("args") or ())), {name: value for name, value in env.items() if name not in hidden},
+        {**hidden, **_texts(p.get("secrets"))}, workdir=p.get("workdir") or None,
     )  # fmt: skip
-    nodes, memory, time, array = int(p["nodes"]), p.get("memory"), p.get("time"), p.get("array")
-    resources = Resources(
-        cpus=float(p["cpus"]), memory=int(quantity(memory)) if memory else None, gpus=int(p["gpus"]), nodes=nodes,
-        tasks=int(p.get("tasks") or nodes), time=quantity(time) if time else None,
-    )  # fmt: skip
+    array, limit = array_of(p["array"]) if p.get("array") not in (None, "") else (None, None)
     return JobSpec(
-        (container,), resources=resources, launch=Launch.EACH if p["each"] else Launch.ONCE,
-        # What is longer is refused like any other array, but not before it would fill the memory.
-        array=tuple(range(int(array[0]), int(array[1]) + 1)[: MOST_TASKS + 1]) if array else None,
-        options={str(name): _text(value) for name, value in (p.get("options") or {}).items()},
+        (container,), resources=_resources(p), launch=Launch.EACH if p["each"] else Launch.ONCE, array=array,
+        array_limit=limit, inputs=tuple(map(input_of, p.get("inputs") or ())),
+        outputs=tuple(map(output_of, p.get("outputs") or ())), options=_texts(p.get("options")),
+        s3=S3Access(**{k: v for k, v in _texts(p["s3"]).items() if v}) if p.get("s3") else None,
     )  # fmt: skip
+
+
+def _resources(p: Mapping[str, Any]) -> Resources:
+    nodes, memory, time = int(p["nodes"]), p.get("memory"), p.get("time")
+    gpus, gpu_type = notation.gpus(p.get("gpus") or 0)
+    return Resources(
+        float(p["cpus"]), memory_of(memory) if memory else None, gpus, gpu_type, nodes, int(p.get("tasks") or nodes),
+        seconds_of(time) if time else None,
+    )  # fmt: skip
+
+
+def _request(order: JobOrder) -> JobRequest:
+    """What the job service is asked; what a node does not say is as the service has it."""
+    p = order.properties
+    try:
+        spec = job_of(p, order.secrets)
+    except ValueError as error:
+        raise Permanent(f"{order.name}: {error}") from error
+    request = JobRequest(spec, order.name, order.site, tuple(map(_text, p.get("needs") or ())), key=order.key)
+    if p.get("retry") is not None:
+        request = replace(request, retry=int(p["retry"]))
+    return replace(request, keep=keep_of(p["keep"])) if p.get("keep") is not None else request
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def _texts(values: Any) -> dict[str, str]:
+    return {str(name): _text(value) for name, value in (values or {}).items()}
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
 
 

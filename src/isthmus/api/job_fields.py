@@ -59,16 +59,6 @@ def _indices(value: Any) -> tuple[tuple[int, ...], int | None] | None:
     return tuple(sorted(numbers)), None
 
 
-def _mode(value: Any) -> int:
-    try:
-        number = int(value, 8) if isinstance(value, str) else value
-    except ValueError:
-        number = -1
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 0o777:
-        raise ValueError("must be a file mode of nine bits, such as '0644' (octal as text) or 420")
-    return number
-
-
 _NUMBER_OR_TEXT = [{"type": "number", "minimum": 0}, {"type": "string"}]
 Size = Annotated[int, *_reads(notation.size, {"anyOf": _NUMBER_OR_TEXT, "examples": ["2 GiB", 500000000]})]
 Duration = Annotated[float, *_reads(notation.duration, {"anyOf": _NUMBER_OR_TEXT, "examples": ["90m", 5400]})]
@@ -88,13 +78,15 @@ Array = Annotated[
 ]
 Path = Annotated[str, *_reads(_text(notation.sandbox_path), {"type": "string"})]
 Url = Annotated[str, *_reads(_text(notation.url), {"type": "string", "format": "uri"})]
-Mode = Annotated[int, *_reads(_mode, {"anyOf": [{"type": "integer"}, {"type": "string"}], "examples": ["0644"]})]
+Mode = Annotated[
+    int, *_reads(notation.mode, {"anyOf": [{"type": "integer"}, {"type": "string"}], "examples": ["0644"]})
+]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hex, of a blob that was put here.")]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_.-][A-Za-z0-9_.-]{0,254}$")]
-Image = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\s-]\S*$")]
-AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]*$", max_length=4000)]
+EnvName = Annotated[str, Field(pattern=notation.VARIABLE)]
+Image = Annotated[str, Field(min_length=1, max_length=4096, pattern=notation.IMAGE)]
+AbsolutePath = Annotated[str, Field(pattern=notation.FOLDER, max_length=4000)]
 JobName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
-OptionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+OptionName = Annotated[str, Field(pattern=notation.OPTION)]
 Cpus = Annotated[float, Field(gt=0, le=100_000)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]

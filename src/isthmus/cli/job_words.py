@@ -54,7 +54,7 @@ def read_input(text: str, base: Path) -> Wanted:
 
 def split_input(text: str) -> tuple[str, str]:
     """A source and where it goes, which is empty when nothing is said."""
-    head = text.find("/", text.find("://") + 3) if _is_url(text) else 0
+    head = text.find("/", text.find("://") + 3) if notation.is_url(text) else 0
     colon = text.rfind(":", head) if head >= 0 else -1
     if colon < 0:
         return text, ""
@@ -65,10 +65,9 @@ def split_input(text: str) -> tuple[str, str]:
 
 def make_input(source: str, destination: str, base: Path) -> Wanted:
     """An input out of its two sides; raises ValueError."""
-    if _is_url(source):
+    if notation.is_url(source):
         link = notation.url(source)
-        name = link.partition("://")[2].partition("?")[0].partition("/")[2].rpartition("/")[2]
-        return Wanted(_inside(destination, name), url=link)
+        return Wanted(notation.placed(destination, notation.name_in_url(link)), url=link)
     path = base / Path(source).expanduser()
     if not path.exists():
         whole = f"{source}:{destination}"
@@ -77,14 +76,7 @@ def make_input(source: str, destination: str, base: Path) -> Wanted:
     if path.is_dir() and destination in (".", "./"):
         return Wanted("", source=path)
     name = path.resolve().name
-    return Wanted(_inside(destination, name), source=path)
-
-
-def _inside(destination: str, name: str) -> str:
-    if not destination or destination.endswith("/") or destination == ".":
-        folder = destination if destination not in ("", ".", "./") else ""
-        return notation.sandbox_path(folder + name)
-    return notation.sandbox_path(destination)
+    return Wanted(notation.placed(destination, name), source=path)
 
 
 def read_output(text: str, base: Path) -> Kept:
@@ -100,15 +92,10 @@ def make_output(source: str, target: str, base: Path) -> Kept:
     path = notation.sandbox_path(source)
     if not target:
         return Kept(path)
-    if _is_url(target):
+    if notation.is_url(target):
         return Kept(path, url=notation.url(target))
     local = base / Path(target).expanduser()
     return Kept(path, target=local, inside=target.endswith("/") or target == "." or local.is_dir())
-
-
-def _is_url(text: str) -> bool:
-    scheme, colon, rest = text.partition(":")
-    return bool(colon) and rest.startswith("//") and scheme.isalnum()
 
 
 def read_secrets(words: Iterable[str], base: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

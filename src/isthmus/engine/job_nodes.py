@@ -7,7 +7,7 @@ when the job does. Whoever comes after a crash finds the job by its key and goes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from isthmus.topology import Node, NodeKind, Reference, Topology, digest, references
@@ -20,7 +20,8 @@ SITE = "batch"
 class JobOrder:
     """A job to be run for a deployment: its owner, a key that is its own, and what its node asks, evaluated.
 
-    ``site`` is the site that its template names, or None; ``secrets`` are values that must not be shown.
+    ``site`` is the site that its template names, or None; ``secrets`` are values that must not be shown;
+    ``files`` are the files of the template that are among its inputs, by their SHA-256.
     """
 
     owner: str
@@ -30,6 +31,7 @@ class JobOrder:
     site: str | None
     properties: Mapping[str, Any]
     secrets: frozenset[str]
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,16 @@ class JobDesk(Protocol):
 
 
 def job_spec(topology: Topology, node: Node) -> dict[str, Any]:
-    """What a job is made from, as its template asks: changing it runs it anew."""
-    return {"digest": digest(node.properties), "on": batch_system(topology, node)}
+    """What a job is made from, as its template asks, the contents of its files included: changing it runs it anew.
+
+    What once had a default counts as if it had it still, so that no job runs anew because Isthmus was upgraded.
+    """
+    return {"digest": digest({"gpus": 0, "retry": 0, **node.properties}), "on": batch_system(topology, node)}
+
+
+def job_files(properties: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of the template's bundle that a job has as inputs, by their SHA-256."""
+    return {item["digest"]: files[item["from"]] for item in properties.get("inputs") or () if "digest" in item}
 
 
 def jobs_in_order(topology: Topology) -> list[Node]:

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from sqlalchemy import Connection
 
 from isthmus.engine.baking import installed
-from isthmus.engine.job_nodes import JobDesk, JobOrder, batch_system, job_spec
+from isthmus.engine.job_nodes import JobDesk, JobOrder, batch_system, job_files, job_spec
 from isthmus.engine.journal import Journal
 from isthmus.engine.observe import IMAGE_TAG, dump_done, machine_attributes
 from isthmus.engine.operations import OperationRunner
@@ -300,8 +300,9 @@ class Performer:
         # What it runs with may change between two tries of an action that a crash came between, its key not.
         key = f"{self.context.deployment}/{node.name}/{job_spec(topology, node)['digest'][:16]}/{tries}"
         return JobOrder(
-            self.context.owner, self.context.vo, key, label(node.name), str(on) if on else None, properties, secrets
-        )
+            self.context.owner, self.context.vo, key, label(node.name), str(on) if on else None, properties, secrets,
+            job_files(properties, self.operations.files),
+        )  # fmt: skip
 
     async def _delete_job(self, action: Action) -> None:
         row = await self._recorded(action.instances[0])

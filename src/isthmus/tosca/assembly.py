@@ -22,6 +22,7 @@ from isthmus.tosca.reading.documents import Map, Node, metadata_of, text_of
 from isthmus.tosca.reading.imports import Document
 from isthmus.tosca.resolving.artifact_checks import check_artifacts
 from isthmus.tosca.resolving.interface_checks import InterfaceChecks
+from isthmus.tosca.resolving.jobs import job_properties
 from isthmus.tosca.resolving.multiplicity import scaling
 from isthmus.tosca.resolving.operations import Operations
 from isthmus.tosca.resolving.requirement_definitions import check_requirement_definitions
@@ -77,6 +78,9 @@ def _node(template: NodeTemplate, operations: Operations, problems: Problems) ->
     made = operations.of(template)
     _check_notifications(template, operations.types)
     InterfaceChecks(operations.types, operations.functions).check_node(template)
+    properties = template.values.all()
+    if kind is NodeKind.JOB and not template.selected:
+        properties = job_properties(template, operations.artifacts, problems)
     check_artifacts(template, operations.types, operations.functions)
     if kind in (NodeKind.ABSTRACT, NodeKind.JOB) and made:
         problems.warn(
@@ -87,7 +91,7 @@ def _node(template: NodeTemplate, operations: Operations, problems: Problems) ->
         type=template.type.name,
         kind=kind,
         ancestors=tuple(a.name for a in template.type.ancestors),
-        properties=template.values.all(),
+        properties=properties,
         attributes=template.attributes.all(),
         capabilities={name: values.all() for name, values in template.capabilities.items()},
         requirements=_requirements(template),

@@ -92,6 +92,7 @@ CODES = {
     "step-unknown": "A workflow has no step of that name.",
     "activity-unknown": "An activity is not one of those that TOSCA knows.",
     "activity-incomplete": "An activity gives no value to an input that what it calls requires.",
+    "job": "A job cannot be run as it is described.",
     "scaling": "The bounds of a scalable node contradict one another.",
 }
 """Every code and what it means; `docs/tosca-diagnostics.md` shows the same table."""

@@ -19,6 +19,13 @@ _ARRAY = re.compile(r"([0-9:,-]+)(?:%([0-9]{1,9}))?")
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?::([0-9]{1,9}))?)?")
 _COUNT = re.compile(r"[0-9]{1,4}")
 _GPU = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+VARIABLE = r"^[A-Za-z_.-][A-Za-z0-9_.-]{0,254}$"
+"""The name of an environment variable."""
+OPTION = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
+"""The name of an option of a site."""
+IMAGE = r"^[^\s-]\S*$"
+FOLDER = r"^/[^\x00-\x1f\x7f]*$"
+"""An absolute path."""
 
 
 def size(value: Any) -> int:
@@ -114,6 +121,36 @@ def sandbox_path(text: str) -> str:
     if any(part in ("", ".", "..") or len(part.encode(errors="replace")) > 255 for part in path.split("/")):
         raise ValueError(f"{text!r} must not have '.', '..', empty or overlong parts")
     return path
+
+
+def placed(destination: str, name: str) -> str:
+    """Where a file of that name goes: a path below the sandbox, in a folder of it (``in/``), or by its own name."""
+    if not destination or destination.endswith("/") or destination == ".":
+        folder = destination if destination not in ("", ".", "./") else ""
+        return sandbox_path(folder + name)
+    return sandbox_path(destination)
+
+
+def mode(value: Any) -> int:
+    """A file mode of nine bits: a number, or octal digits in a text."""
+    try:
+        number = int(value, 8) if isinstance(value, str) else value
+    except ValueError:
+        number = -1
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 0o777:
+        raise ValueError("must be a file mode of nine bits, such as '0644' (octal as text) or 420")
+    return number
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL rather than a path."""
+    scheme, colon, rest = text.partition(":")
+    return bool(colon) and rest.startswith("//") and scheme.isalnum()
+
+
+def name_in_url(text: str) -> str:
+    """The last part of the path of a URL; empty when it has none."""
+    return text.partition("://")[2].partition("?")[0].partition("/")[2].rpartition("/")[2]
 
 
 def url(text: str) -> str:

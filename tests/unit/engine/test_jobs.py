@@ -14,7 +14,7 @@ from isthmus.store import resources
 from isthmus.topology import Node, NodeKind, Output, Reference, Requirement, Stage, Topology
 
 from .harness import Harness
-from .topologies import machine, operation, software, topology
+from .topologies import FILES, machine, operation, software, topology
 
 FAILED = JobEnd(True, False, 3, "it failed: Error: exit code 3")
 
@@ -100,6 +100,17 @@ async def test_a_job_whose_template_changed_runs_anew(harness: Harness) -> None:
     harness.change(d, power="absent")
     await harness.settle()
     assert len(harness.desk.removed) == 2, "the job that ran before is forgotten too"
+
+
+async def test_a_job_is_handed_the_files_of_its_template_that_it_has_as_inputs(harness: Harness) -> None:
+    path = next(iter(FILES))
+    given = {"from": path, "to": "in", "digest": "d" * 64}
+    d = harness.create(topology(job("first", inputs=[given, {"from": "https://h/x"}])))
+    await harness.settle()
+    assert harness.desk.submitted[0].files == {"d" * 64: FILES[path]}
+    harness.change(d, topology(job("first", inputs=[{**given, "digest": "e" * 64}])))
+    await harness.settle()
+    assert harness.desk.submitted[1].files == {"e" * 64: FILES[path]}, "another content is another job"
 
 
 async def test_jobs_are_forgotten_when_nobody_wants_them(harness: Harness) -> None:

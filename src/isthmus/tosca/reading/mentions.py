@@ -1,4 +1,6 @@
-"""The files that a document mentions as artifacts or implementations (TOSCA 1.3 §3.6.7, §3.6.16; 2.0 §13, §14)."""
+"""The files that a document mentions: artifacts and implementations (TOSCA 1.3 §3.6.7, §3.6.16; 2.0 §13, §14),
+and inputs of jobs.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,19 @@ def named_files(root: Node) -> Iterator[Scalar]:
             yield from _interface(interface)
         for signature in _items(node.get("signatures")):
             yield from _implementation(signature)
+
+
+def job_inputs(root: Node) -> Iterator[Scalar]:
+    """Every scalar of a document that names a file or a folder which a job has as input."""
+    for node in walk(root):
+        properties = node.get("properties") if isinstance(node, Map) else None
+        inputs = properties.get("inputs") if isinstance(properties, Map) else None
+        if isinstance(inputs, Map):  # of a type
+            inputs = inputs.get("value") or inputs.get("default")
+        for item in _items(inputs):
+            named = item.get("from") if isinstance(item, Map) else None
+            if isinstance(named, Scalar):
+                yield named
 
 
 def _interface(interface: Node) -> Iterator[Scalar]:

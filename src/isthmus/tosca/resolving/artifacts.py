@@ -10,6 +10,9 @@ from isthmus.tosca.diagnostics import Problems, near
 from isthmus.tosca.reading.documents import Map, Node, Scalar
 from isthmus.tosca.reading.paths import beside, is_remote, is_url
 
+_FILE = 100
+"""Steps of work that a file of a folder means, since a job may name a folder as often as it likes."""
+
 
 class Artifacts:
     """Turns paths, relative to the document that names them, into files of the bundle."""
@@ -52,6 +55,27 @@ class Artifacts:
             suggestion=near(path, self._bundle.files),
         )
         return Artifact(path, "", _kind(path))
+
+    def gather(self, text: str, at: Node) -> dict[str, Artifact]:
+        """The file that a text names in the document of ``at``, or all files of a folder, by path; none is told."""
+        path = beside(at.source.file, text)
+        if path is None:
+            summary = f"{text!r} is not a path inside the template's folder"
+            self._problems.error("path-escape", summary, at, suggestion="put the file beside the template")
+            return {}
+        if path in self._bundle.files:
+            return {path: self._make(path)}
+        self._problems.spend(1 + len(self._bundle.files) // 4)
+        found = {file: self._make(file) for file in sorted(self._bundle.files) if file.startswith(f"{path}/")}
+        self._problems.spend(_FILE * len(found))
+        if not found:
+            summary = f"there is no file or folder {path!r} in the bundle"
+            self._problems.refuse("file-missing", summary, at, suggestion=near(path, self._bundle.files))
+        return found
+
+    def begins(self, path: str, start: bytes) -> bool:
+        """Whether a file of the bundle begins with these bytes."""
+        return self._bundle.files[path].startswith(start)
 
     def content(self, node: Scalar) -> bytes | None:
         """The content of the file that a scalar names; None when it is not in the bundle."""

@@ -80,6 +80,13 @@ class Values:
             return None
         return self.assigned.entries.get(name) if self.assigned.source.version == 2 else self.assigned.get(name)
 
+    def written(self, name: str) -> Node | None:
+        """What gives a property its value: its type where that fixes it, the template, or a default."""
+        definition = self.definitions.get(name)
+        if definition is not None and definition.fixed is not None:
+            return definition.fixed
+        return self._assignment(name) or (definition.default if definition is not None else None)
+
     def assigns(self, name: str) -> bool:
         """Whether the template itself gives a value."""
         return self.assigned is not None and self.assigned.get(name) is not None

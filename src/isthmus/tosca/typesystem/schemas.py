@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ANY = "any"
 """The base of a schema that any value fits."""
 SECRET = "isthmus.datatypes.Secret"  # noqa: S105 - the name of a type
+NOTATION = "isthmus.datatypes.Notation"
+"""A type whose values are numbers, texts or lists: what they mean is for whoever takes them to tell."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +82,8 @@ def parse_schema(node: Node, types: Types, document: Document, inherited: Schema
         types.problems.error("value-type", summary, written)
         return None
     base = data.primitive if data is not None else name
+    if data is not None and data.derives(NOTATION):
+        base = ANY
     schema = Schema(data.name if data else name, base, data)
     if data is not None:
         schema = replace(

@@ -13,7 +13,7 @@ from isthmus.tosca.reading.compose import MAX_DOCUMENT, compose
 from isthmus.tosca.reading.documents import Map, Scalar, text_of
 from isthmus.tosca.reading.import_targets import Target, import_targets, profile_path
 from isthmus.tosca.reading.importers.contract import Importer, ImportRefused
-from isthmus.tosca.reading.mentions import named_files
+from isthmus.tosca.reading.mentions import job_inputs, named_files
 from isthmus.tosca.reading.paths import beside, inside, is_url
 
 MAX_DOCUMENTS = 200
@@ -103,6 +103,8 @@ class _Collection:
         profiles = [self._take_profile(t, file) for t in targets if t.profile]
         for mention in named_files(root):
             self._take_file(mention, file)
+        for mention in job_inputs(root):
+            self._take_input(mention, file)
         return imported + [p for p in profiles if p]
 
     def _take_profile(self, target: Target, file: str) -> str:
@@ -135,6 +137,33 @@ class _Collection:
             self._take_local(path, MAX_UNPACKED, mention)
         elif self.importer is not None and "." in mention.text.rpartition("/")[2]:
             self._fetch(Target(mention, mention, path), quiet=True)
+
+    def _take_input(self, mention: Scalar, file: str) -> None:
+        """A file that lies beside the document, or all that is in a folder there."""
+        path = beside(file, mention.text)
+        if path is None or is_url(path) or self.root is None:
+            return
+        if not (self.root / path).is_dir():
+            self._take_file(mention, file)
+            return
+        self._take_folder(path, mention)
+
+    def _take_folder(self, path: str, at: Located) -> None:
+        """All files of a folder and of those in it; a link to a folder is not followed, which is told."""
+        assert self.root is not None
+        if not (self.root / path).resolve().is_relative_to(self.root):
+            self.problems.error("path-escape", f"{path!r} is a link that leads out of the template's folder", at)
+            return
+        for entry in sorted((self.root / path).iterdir()):
+            name = f"{path}/{entry.name}"
+            if entry.is_dir() and entry.is_symlink():
+                self.problems.error("unsupported", f"{name!r} is a link to a folder, which is not followed", at)
+            elif entry.is_dir():
+                self._take_folder(name, at)
+            elif name not in self.files:
+                self.read(name, MAX_UNPACKED, at)
+            if self.problems.failed:
+                return
 
     def _take_local(self, path: str, limit: int, at: Located) -> None:
         if self.root is not None and (self.root / path).is_file():
