@@ -14,7 +14,12 @@ from typer.main import get_command
 from isthmus.cli.main import app
 from isthmus.settings import _ENVIRONMENT, Settings
 from isthmus.sites.fake.options import Options as FakeOptions
+from isthmus.sites.htcondor.driver import HTCondorDriver
+from isthmus.sites.htcondor.options import Options as HTCondorOptions
+from isthmus.sites.local.jobs import LocalQueue
 from isthmus.sites.local.options import JobsOptions, LocalOptions
+from isthmus.sites.slurm.driver import SlurmDriver
+from isthmus.sites.slurm.options import Options as SlurmOptions
 from isthmus.sites.ssh.options import HostOptions
 from isthmus.sites.ssh.options import Options as SshOptions
 
@@ -157,9 +162,16 @@ def test_the_table_of_settings_is_that_of_the_server() -> None:
     [
         ("### local: this machine", [LocalOptions, JobsOptions]),
         ("### ssh: hosts that you have", [SshOptions, HostOptions]),
+        ("### slurm: a cluster that you have", [SlurmOptions]),
+        ("### htcondor: a pool that you have", [HTCondorOptions]),
         ("### fake: pretended machines", [FakeOptions]),
     ],
 )
 def test_the_tables_of_options_are_those_of_the_drivers(heading: str, models: Sequence[Any]) -> None:
     told = first_cells(section(ROOT / "docs" / "operate.md", heading))
     assert told == {name for model in models for name in model.model_fields}
+
+
+def test_every_option_that_jobs_may_have_on_a_site_is_told_of() -> None:
+    told = first_cells(section(ROOT / "docs" / "jobs.md", "### Options of sites"))
+    assert told == {*SlurmDriver.takes, *HTCondorDriver.takes, *LocalQueue.takes}

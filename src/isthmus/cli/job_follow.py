@@ -66,7 +66,8 @@ def wait_for_job(client: Client, view: Any, status: Status, *, log: bool, as_jso
         raise Failure(
             f"You left; {name} goes on.",
             code=INTERRUPTED,
-            hint=f"isthmus logs -f {name} follows it again, isthmus cancel {name} ends it.",
+            hint=f"isthmus logs -f {name} follows it again, isthmus cancel {name} ends it"
+            + (f", isthmus fetch {name} brings what it leaves." if view["spec"].get("outputs") else "."),
         ) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from isthmus.cli.output import say, size, span, table, when
@@ -89,8 +90,14 @@ def _lines(view: Json) -> list[tuple[str, str]]:
         ("image", view["image"] or "none, plain processes"),
         ("command", shlex.join(view["command"])),
         ("asked", asked(spec)),
+        ("containers", _names(spec)),
+        ("environment", _environment(spec)),
+        ("array", _array(spec)),
         ("tasks", counts(view) if is_array(view) else ""),
         ("options", " ".join(f"{k}={v}" for k, v in spec.get("options", {}).items())),
+        ("inputs", ", ".join(_way(i["url"], i["path"]) for i in spec.get("inputs") or ())),
+        ("outputs", ", ".join(_way(o["path"], o["url"]) for o in spec.get("outputs") or ())),
+        ("retry", "" if view["retry"] is None else str(view["retry"])),
         ("chosen", view["why"]),
         ("after", " ".join(view["after"])),
         ("owner", f"{view['owner']} of {view['vo']}"),
@@ -102,9 +109,40 @@ def _lines(view: Json) -> list[tuple[str, str]]:
         ("host", single["host"] if single else ""),
         ("site id", single["site_id"] if single else ""),
         ("attempt", str(single["attempt"]) if single and single["attempt"] > 1 else ""),
-        ("files", "removed from the site" if view["removed"] else ""),
+        ("files", "removed from the site" if view["removed"] else f"stay for {span(view['keep'])} after its end"),
     ]
     return [(name, text) for name, text in lines if text]
+
+
+def _names(spec: Json) -> str:
+    """The containers of a job that has several, those that prepare the others first."""
+    first, others = ([c["name"] for c in spec.get(kind) or ()] for kind in ("init", "containers"))
+    return " ".join([*(f"{name} (first)" for name in first), *others]) if len(first) + len(others) > 1 else ""
+
+
+def _environment(spec: Json) -> str:
+    """Names alone: values may be long, and secrets are known to nobody here."""
+    made = {}
+    for container in (*(spec.get("init") or ()), *(spec.get("containers") or ())):
+        made.update(dict.fromkeys(container.get("env") or (), ""))
+        made.update(dict.fromkeys(container.get("secrets") or (), " (secret)"))
+    return ", ".join(f"{name}{kind}" for name, kind in made.items())
+
+
+def _array(spec: Json) -> str:
+    """Its indices as they are written for ``--array``."""
+    indices, limit = spec.get("array"), spec.get("array_limit")
+    if indices is None:
+        return ""
+    steps = {after - before for before, after in pairwise(indices)}
+    step = steps.pop() if len(steps) == 1 else 0
+    every = f":{step}" if step > 1 else ""
+    text = f"{indices[0]}-{indices[-1]}{every}" if step > 0 else ",".join(map(str, indices))
+    return f"{text[:200]}%{limit}" if limit else text[:200]
+
+
+def _way(source: str | None, target: str | None) -> str:
+    return " to ".join(side for side in (source, target) if side)
 
 
 def asked(spec: Json) -> str:
@@ -191,10 +229,12 @@ def show_site(site: Json) -> None:
     """What a site offers to jobs."""
     scheduler = " ".join(filter(None, (site["scheduler"], site["version"])))
     kind = f" ({site['kind']})" if site["kind"] else ""
-    say(f"{site['site']}{kind} {'ready' if site['ready'] else 'failed'}{_colon(site['detail'])}")
+    say(f"{site['site']}{kind} {'ready' if site['ready'] else 'not ready'}{_colon(site['detail'])}")
     lines = [
         ("scheduler", scheduler), ("user", site["user"]), ("containers", ", ".join(site["runtimes"])),
-        ("accounts", ", ".join(site["accounts"])), ("capabilities", " ".join(site["capabilities"])),
+        ("accounts", ", ".join(site["accounts"])), ("qos", ", ".join(site["qos"])),
+        ("options", ", ".join(site["options"] or ()) or ("" if site["options"] is None else "none")),
+        ("capabilities", " ".join(site["capabilities"])),
     ]  # fmt: skip
     if site["ready"] and scheduler and not site["runtimes"]:
         lines[2] = ("containers", "none, plain processes only")
@@ -204,9 +244,10 @@ def show_site(site: Json) -> None:
     if site["partitions"]:
         say()
         table(
-            ["PARTITION", "STATE", "NODES", "CPUS", "FREE", "MEMORY", "GPUS", "LIMIT", "QUEUED", "RUNNING", "WAIT"],
+            ["PARTITION", "STATE", "NODES", "CPUS", "FREE", "LARGEST NODE", "GPUS", "LIMIT", "QUEUED", "RUNNING",
+             "WAIT"],
             [_partition_row(p) for p in site["partitions"]],
-        )
+        )  # fmt: skip
 
 
 def _colon(text: str) -> str:
@@ -217,6 +258,17 @@ def _partition_row(p: Json) -> list[object]:
     gpus = " ".join(f"{kind}:{count}" for kind, count in p["gpus"].items())
     return [
         p["name"] + ("*" if p["default"] else ""), p["state"], p["nodes"], p["cpus"], p["free_cpus"],
-        size(p["memory"]) if p["memory"] else "", gpus, _span(p["time_limit"]), p["queued"], p["running"],
+        _largest(p), gpus, _span(p["time_limit"]), p["queued"], p["running"],
         _span(p["wait"]),
     ]  # fmt: skip
+
+
+def _largest(p: Json) -> str:
+    """What the largest node of a partition has, and that there are others."""
+    if not p["shapes"]:
+        return size(p["memory"]) if p["memory"] else ""
+    node, *others = p["shapes"]
+    has = [f"{node['cpus']:g} CPU{'s' * (node['cpus'] != 1)}"] if node["cpus"] is not None else []
+    has += [size(node["memory"])] if node["memory"] else []
+    has += [f"{kind}:{count}" for kind, count in node["gpus"].items()]
+    return ", ".join(has) + (f" (and {len(others)} smaller kind{'s' * (len(others) > 1)})" if others else "")

@@ -109,10 +109,15 @@ def when(seconds: float | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration for a person: ``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    """A duration for a person: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 0 min``, ``7 d 0 h``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 

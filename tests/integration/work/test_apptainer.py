@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
+import io
 import json
 import secrets
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +133,54 @@ def test_an_archive_is_made_an_image_once_for_all_tasks(node: Node):
     assert len(list((task.folder / "images").glob("*.sif"))) == 1
 
 
+def as_oci(archive: Path, saved: Path) -> None:
+    """An OCI archive (image layout 1.0.0) of what `docker save` made."""
+    with tarfile.open(saved) as old, tarfile.open(archive, "w") as new:
+
+        def add(name: str, data: bytes) -> None:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+
+        def blob(kind: str, data: bytes) -> dict[str, object]:
+            digest = hashlib.sha256(data).hexdigest()
+            add(f"blobs/sha256/{digest}", data)
+            return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
+
+        def read(name: str) -> bytes:
+            file = old.extractfile(name)
+            assert file is not None
+            return file.read()
+
+        for folder in ("blobs", "blobs/sha256"):  # Apptainer makes none by itself
+            member = tarfile.TarInfo(folder)
+            member.type, member.mode = tarfile.DIRTYPE, 0o755
+            new.addfile(member)
+        [known] = json.loads(read("manifest.json"))
+        layers = [blob("layer.v1.tar", read(name)) for name in known["Layers"]]
+        manifest = {"schemaVersion": 2, "config": blob("config.v1+json", read(known["Config"])), "layers": layers}
+        index = {"schemaVersion": 2, "manifests": [blob("manifest.v1+json", json.dumps(manifest).encode())]}
+        add("index.json", json.dumps(index).encode())
+        add("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+
+
+def test_images_may_be_oci_archives_and_come_with_the_job(node: Node):
+    client = images.engine()
+    with (node.folder / "saved.tar").open("wb") as file:
+        for part in client.images.get(images.busybox(client)).save(named=True):
+            file.write(part)
+    client.close()
+    task = node.task(
+        sh("echo a SIF", image="./in/my.sif"), sh("echo an OCI archive", "other", image="oci-archive:./my.tar")
+    )
+    node.shell(f"mkdir -p {task.folder}/work/in; cp {SIF} {task.folder}/work/in/my.sif; chmod 777 {task.folder}/work")
+    as_oci(task.folder / "work" / "my.tar", node.folder / "saved.tar")
+    node.shell(f"chown -R alice {task.folder}")
+
+    assert node.run(task) == 0, task.status
+    assert (task.log(), task.log("other")) == ("a SIF\n", "an OCI archive\n")
+
+
 def test_variables_are_the_given_ones_alone_and_in_no_argument(node: Node):
     value = "x'\"\r\n$(id) `id` \\ ${HOME}"
     env = {"A": value, "with.dots-and": "dashes $(id)", "PATH": "/bin:/x"}
@@ -182,6 +233,9 @@ def test_volumes_are_mounted_with_sub_paths_and_read_only(node: Node):
     ("container", "reason", "words"),
     [
         (sh("true", image="/no/such.sif"), "ImageUnavailable", "/no/such.sif"),
+        (sh("true", image="./no.sif"), "ImageUnavailable", "work/no.sif"),
+        (sh("true", image="./../order.json"), "ImageUnavailable", "not below"),
+        (sh("true", image="oci:./a/../../.."), "ImageUnavailable", "not below"),
         (sh("true", image="docker://nowhere.invalid/x"), "ImageUnavailable", "nowhere.invalid"),
         (sh("true", image="nowhere.invalid/x:1"), "ImageUnavailable", "nowhere.invalid"),
         (sh("true", image="/etc/passwd"), "ImageUnavailable", "image"),

@@ -182,6 +182,8 @@ def test_nor_does_one_that_is_put_there_while_it_is_followed(bench: Bench):
         ("nowhere.invalid/none:1", "nowhere.invalid"),
         ("/a.sif", "takes images by name"),
         ("oci-archive:///a.tar", "takes images by name"),
+        ("docker-archive:/a.tar", "takes images by name"),
+        ("./a.sif", "takes images by name"),
     ],
 )
 def test_an_image_that_cannot_be_had_is_told_in_the_engine_s_words(bench: Bench, image: str, words: str):

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from isthmus.errors import Invalid, NotFound
 from isthmus.identity import Principal
+from isthmus.job_portrait import shown
 from isthmus.job_service import JobRequest
 from isthmus.job_views import FacilitiesView, JobPage, JobView, Partition, SandboxFile, TaskView
-from isthmus.sites.jobs import LogOptions
+from isthmus.sites.jobs import LogOptions, Nodes
+from isthmus.views import SiteView
 
 STATES = ("pending", "queued", "running", "succeeded")
 FACILITIES = FacilitiesView(
     "hpc", "slurm", True, "", ("jobs",), "slurm", "24.11", "ada",
-    (Partition("short", True, "up", 3, 48, 40, 64 * 2**30, {"a100": 2}, 3600.0, 4, 2, 12.0), Partition("long")),
-    ("apptainer",), ("physics",),
+    (Partition("short", True, "up", 3, 48, 40, 64 * 2**30, {"a100": 2}, 3600.0, 4, 2, 12.0,
+               (Nodes(1, 16, 64 * 2**30, {"a100": 2}), Nodes(2, 16, 32 * 2**30))), Partition("long")),
+    ("apptainer",), ("physics",), ("normal", "urgent"), ("account", "partition"),
 )  # fmt: skip
 
 
@@ -54,7 +57,7 @@ class FakeJobs:
         view = JobView(
             number, request.name or "made-up", "pending", "", request.site or "hpc", who.subject, who.vo, first.image,
             [*first.command, *first.args], {"pending": len(tasks)}, None, 1.0, None, None,
-            spec={**asdict(spec), "containers": [{"name": c.name} for c in spec.containers]},
+            spec=shown(spec),
             why="the only one", after=request.after, retry=request.retry, keep=request.keep, details=tasks, version="1",
         )  # fmt: skip
         self.jobs[number] = view
@@ -155,3 +158,6 @@ class FakeJobs:
         if site != "hpc":
             raise NotFound(f"there is no site {site}")
         return FACILITIES
+
+    async def deployed(self, who: Any) -> Sequence[SiteView]:
+        return [SiteView("mine", "slurm", True, "a deployment of yours", ("jobs",))]

@@ -37,7 +37,7 @@ class Bridge(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
-        return asyncio.run_coroutine_threadsafe(self._ask(request), self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(self._ask(request), self._loop).result(60)
 
     async def _ask(self, request: httpx.Request) -> httpx.Response:
         copy = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
@@ -109,6 +109,9 @@ def test_a_detached_run_does_not_wait(jobs: FakeJobs, run: Any) -> None:
     assert (done.exit_code, done.stdout) == (0, "one\n")
     assert "isthmus logs -f one" in done.stderr
     assert jobs.waits == []
+    lost = run("run", *IMAGE, "-d", "--output", "out:here")
+    assert (lost.exit_code, len(jobs.requests)) == (2, 1)
+    assert "isthmus fetch" in lost.stderr
     assert json.loads(run("run", *IMAGE, "-d", "--json").stdout)["state"] == "pending"
 
 
@@ -347,6 +350,21 @@ def test_show_tells_what_was_asked_and_used(jobs: FakeJobs, run: Any) -> None:
     assert json.loads(run("show", "job:one", "--json").stdout)["name"] == "one"
 
 
+def test_show_tells_all_that_was_asked(jobs: FakeJobs, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "hidden")
+    run(
+        "run", *IMAGE, "-d", "--name", "one", "--array", "1-9:2%3", "--env", "A=1", "--secret", "TOKEN", "--input",
+        "https://x.org/a:b", "--output", "o:https://x.org/o", "--output", "p", "--retry", "2", "--keep", "2h",
+    )  # fmt: skip
+    shown = run("show", "one").stdout
+    for line in (
+        "environment: A, TOKEN (secret)", "array: 1-9:2%3", "inputs: https://x.org/a to b",
+        "outputs: o to https://x.org/o, p", "retry: 2", "files: stay for 2 h 0 min after its end",
+    ):  # fmt: skip
+        assert f"  {line}\n" in shown
+    assert "hidden" not in shown
+
+
 def test_a_name_of_both_is_refused_until_one_says_which(jobs: FakeJobs, run: Any) -> None:
     run("run", *IMAGE, "-d", "--name", "one")
     client.Client(lambda: Endpoint("http://server", TOKEN, local=True)).post(
@@ -377,8 +395,10 @@ def test_logs_of_a_job(jobs: FakeJobs, run: Any) -> None:
     assert lines[0] == {
         "task": None, "container": "main", "time": "2026-01-01T00:00:00.000000001Z", "text": "hello"}  # fmt: skip
     run("logs", "one", "--tail", "5", "--since", "10m", "--previous")
-    assert [index for index, _, _ in jobs.logs] == [2, 1, 1, 1]
-    options = jobs.logs[-1][2]
+    assert "the first of 3 tasks" in run("logs", "one").stderr
+    assert "tasks" not in run("logs", "one", "--task", "1").stderr
+    assert [index for index, _, _ in jobs.logs] == [2, 1, 1, 1, 1, 1]
+    options = jobs.logs[3][2]
     assert (options.tail, options.previous, options.since is not None) == (5, True, True)
     assert run("logs", "one", "--tail", "many").exit_code == 2
     assert run("logs", "one", "--node", "worker").exit_code == 2
@@ -439,7 +459,10 @@ def test_a_site_shows_its_partitions(jobs: FakeJobs, run: Any) -> None:
     assert "a100:2" in row
     assert json.loads(run("sites", "show", "hpc", "--json").stdout)["accounts"] == ["physics"]
     assert run("sites", "show", "none").exit_code == 3
-    assert run("sites").stdout.splitlines()[1].startswith("local")
+    assert "16 CPUs, 64.0 GiB, a100:2 (and 1 smaller kind)" in row
+    assert "qos: normal, urgent" in shown
+    assert "options: account, partition" in shown
+    assert [line.split()[0] for line in run("sites").stdout.splitlines()[1:]] == ["local", "mine"]
 
 
 def test_a_hostile_log_and_name_cannot_move_the_cursor(

@@ -10,7 +10,7 @@ import typer
 from isthmus.cli.context import connect
 from isthmus.cli.failures import INTERRUPTED, NOT_FOUND, Failure
 from isthmus.cli.options import Either, Json, Name
-from isthmus.cli.output import emit_line, say
+from isthmus.cli.output import emit_line, note, say
 
 if TYPE_CHECKING:
     from isthmus.cli.client import Client
@@ -59,7 +59,18 @@ def logs(
     if node:
         raise typer.BadParameter(f"{name} is a job, and --node is for deployments")
     wish = _wish(task, container, tail, since, previous, timestamps)
+    _tell_of_others(found.view, wish)
     _show_job(client, found.view, wish, follow, as_json)
+
+
+def _tell_of_others(view: Any, wish: Wish) -> None:
+    """Say so when a job has more logs than the one that is shown."""
+    tasks, containers = sum(view["tasks"].values()), view["spec"].get("containers") or []
+    if tasks > 1 and wish.task is None:
+        note(f"This is the first of {tasks} tasks; --task N shows another.")
+    if len(containers) > 1 and wish.container is None:
+        others = ", ".join(c["name"] for c in containers[1:])
+        note(f"This is container {containers[0]['name']}; --container shows another ({others}).")
 
 
 def _wish(

@@ -37,7 +37,7 @@ def run(
         str | None, typer.Option(metavar="SITE", help="A site or a deployed cluster; chosen if missing.")
     ] = None,
     needs: Annotated[
-        Words, typer.Option(metavar="WHAT", help="What the chosen site must have, such as gpu,mpi; may be repeated.")
+        Words, typer.Option(metavar="WHAT", help="What the site must have, such as gpu,mpi; may be repeated.")
     ] = None,
     cpus: Annotated[str | None, typer.Option(metavar="N", help="Cores of each process; 1 if missing.")] = None,
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Of each process, such as '2 GiB'.")] = None,
@@ -99,6 +99,11 @@ def run(
         given, words_after_dashes(ctx), env=env, secrets=secret, inputs=inputs, outputs=outputs, after=after,
         options=option, script=script, file=read_job_file(file) if file else None,
     )  # fmt: skip
+    if detach and (lost := next((output for output in wish.outputs if output.target), None)):
+        raise typer.BadParameter(
+            f"--output {lost.path}:{lost.target}: with --detach nobody waits to fetch it; "
+            f"say --output {lost.path}, and isthmus fetch brings it"
+        )
     client = connect(ctx)
     with showing() as status:
         view = _submit(client, wish, status)

@@ -18,7 +18,8 @@ _FILES = ("docker-archive:", "oci-archive:", "oci:")
 
 def fault_of_image(image: str, folders: Iterable[str]) -> str:
     """Why a pod may not name this image; empty if it may. ``folders`` are those of the node that hold images."""
-    if not image or not image.isprintable() or " " in image or image.startswith("-") or ".." in image.split("/"):
+    odd = not image or not image.isprintable() or " " in image or ".." in image.split("/")
+    if odd or image.startswith(("-", "./")):
         return "it is no name of an image"
     scheme, there, _ = image.partition("://")
     if there:

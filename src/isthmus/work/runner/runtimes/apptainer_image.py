@@ -38,7 +38,10 @@ class Image:
         self._env = env
         self._lock = -1
         self.path, self.source = "", ""
-        local = next((name[len(p) :].split(":", 1)[0] for p in _FILES if name.startswith(p)), None)
+        kind = next((p for p in _FILES if name.startswith(p)), "")
+        if name.startswith(kind + "./"):  # it was staged in
+            name = kind + os.path.join(order.work, _below(name[len(kind) + 2 :]))
+        local = name[len(kind) :].split(":", 1)[0] if kind else None
         if name.startswith("/") or local is not None:
             path = name if local is None else local
             if not os.path.exists(path):
@@ -92,6 +95,13 @@ class Image:
     @property
     def new(self) -> str:
         return "%s.%d.new.sif" % (self.path, self._order.index)
+
+
+def _below(path: str) -> str:
+    """A path that leads nowhere else."""
+    if ".." in path.split("/"):
+        raise CannotStart("image: ./%s is not below the job's folder" % path, reason=IMAGE)
+    return path
 
 
 class _Fetch:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SOCKET = "/var/run/docker.sock"
 _GONE = (404, 409)
+_NOT_NAMES = ("/", "-", ".", "docker-archive:", "oci-archive:", "oci:")
+"""How images begin that are files."""
 
 
 class Engine:
@@ -53,7 +55,7 @@ class Engine:
         if not init and self.order.spec.get("launch", "once") == "each" and resources.get("tasks", 1) > 1:
             raise CannotStart("launch: an engine cannot start a job of several processes")
         image = container["image"]
-        if image.startswith(("/", "-")) or ("://" in image and not image.startswith("docker://")):
+        if image.startswith(_NOT_NAMES) or ("://" in image and not image.startswith("docker://")):
             raise CannotStart("image: an engine takes images by name, not %r" % image, reason=IMAGE)
         image = self.order.runtime.get("image_prefix", "") + image.replace("docker://", "", 1)
         has_parts = any(mount.get("sub_path") for mount in container.get("mounts") or ())

@@ -56,6 +56,8 @@ class EngineProgram:
         self._stream: socket.socket | None = None
         self._frames = Frames()
         self._measured = 0.0
+        self._known = 0.0
+        """Since when it has been measured."""
         self._cpu = 0.0
 
     def start(self, sink: Sink, started: Callable[[], None], ended: Callable[[Outcome], None]) -> None:
@@ -115,9 +117,10 @@ class EngineProgram:
 
     def measure(self, limit: int | None, done: Callable[[int], None]) -> None:
         now = time.monotonic()
-        if not self._id or now - self._measured < _MEASURE:
+        # What was used after the last look is known to nobody: a short life is looked at more often.
+        if not self._id or now - self._measured < min(_MEASURE, (now - self._known) / 2):
             return
-        self._measured = now
+        self._known, self._measured = self._known or now, now
 
         def measured(stats: dict[str, Any] | None, error: BaseException | None) -> None:
             memory = (stats or {}).get("memory_stats") or {}
