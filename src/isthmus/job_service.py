@@ -94,10 +94,7 @@ class JobService:
         if missing := await self.missing_blobs(who, digests(spec)):
             raise Invalid(f"these files were not handed over: {', '.join(missing[:5])}", code="missing-blob")
         after = [(await self.records.find(who, ref)).id for ref in request.after]
-        if request.site is not None:
-            site, why = await self.sites.named(who, request.site), "named by its owner"
-        else:
-            site, why = await self.sites.choose(spec, request.needs)
+        site, why = await self.sites.place(who, request.site, spec, request.needs)
         row, tasks = self._rows(who, request, site, why, after, mark)
         try:
             await self.store.writing(lambda c: jobs.add(c, row, tasks))

@@ -5,22 +5,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from isthmus import job_portrait as portrait
-from isthmus.errors import Conflict, Invalid
+from isthmus.errors import Conflict, Invalid, NotFound, Unsupported
 from isthmus.identity import Principal
 from isthmus.job_records import JobRecords
+from isthmus.job_rooms import Rooms, Silent, want_of
 from isthmus.job_views import FacilitiesView
-from isthmus.placement.jobs import JobWant, Room, choose_for_job
+from isthmus.placement.job_fit import Room, refusal
+from isthmus.placement.jobs import choose_for_job
 from isthmus.sites.contract import lends
-from isthmus.sites.errors import SiteError
-from isthmus.sites.jobs import Facilities, Jobs
+from isthmus.sites.errors import Permanent, SiteError
+from isthmus.sites.jobs import ChecksJobs, Jobs
 from isthmus.sites.registry import capabilities
 from isthmus.store import deployments
+from isthmus.store.deployments import Deployment
+from isthmus.views import SiteView
 from isthmus.work.batch_sites import BatchSites, batch_node
 from isthmus.work.job import JobSpec
 
 FRESH_SECONDS = 30.0
 """How long what a site told of its facilities is taken for true when a site is chosen."""
+LASTING_SECONDS = 3600.0
+"""How long it is good enough to accept a job by; to refuse one the site is asked anew."""
+ANEW_SECONDS = 1.0
+MOST_DEPLOYED = 100
+"""Of an owner's deployments, the youngest, that are looked at for batch systems."""
+KINDS_KEPT = 10_000
+_TELLS = "`isthmus sites show {}` tells what it has; --site names another site, `isthmus sites` lists them."
 
 
 class JobSites:
@@ -29,20 +42,28 @@ class JobSites:
     def __init__(self, records: JobRecords, places: BatchSites):
         self._records = records
         self._places = places
-        self._rooms: dict[str, tuple[float, Room | str]] = {}
+        self._rooms = Rooms(places, records.store.now)
+        self._kinds: dict[tuple[str, int], str | None] = {}
+
+    async def place(self, who: Principal, name: str | None, spec: JobSpec, needs: Sequence[str]) -> tuple[str, str]:
+        """The site of a job and why; raises when the site that ``who`` names, or each one there is, does not fit."""
+        if name is None:
+            return await self.choose(spec, needs)
+        site = await self.named(who, name)
+        return site, "named by its owner" + await self._check(name, site, spec, needs)
 
     async def choose(self, spec: JobSpec, needs: Sequence[str]) -> tuple[str, str]:
         """The site where a job starts soonest, and why; raises :class:`Invalid` when none fits."""
         lending = [name for name in self._places.names() if self._lends(name)]
         if not lending:
             raise Invalid("no site takes jobs", hint="`isthmus sites` shows what each one takes.")
-        if len(lending) == 1 and not needs:
-            return lending[0], "the only site that takes jobs"
-        rooms = dict(zip(lending, await asyncio.gather(*map(self._room, lending)), strict=True))
-        place = choose_for_job(_want(spec, needs), rooms)
+        if len(lending) == 1:
+            return lending[0], "the only site that takes jobs" + await self._check(lending[0], lending[0], spec, needs)
+        rooms = dict(zip(lending, await asyncio.gather(*(self._room(n, spec) for n in lending)), strict=True))
+        place = choose_for_job(want_of(spec, needs), rooms)
         told = "; ".join(f"{site}: {reason}" for site, reason in place.reasons.items())
         if place.site is None:
-            raise Invalid(f"no site fits: {told}", code="no-site", hint="`isthmus sites show SITE` tells what it has.")
+            raise Invalid(f"no site fits: {told}", code="no-site", hint=_TELLS.format("SITE"))
         return place.site, told
 
     async def named(self, who: Principal, name: str) -> str:
@@ -54,19 +75,23 @@ class JobSites:
         owner, ref = None if who.admin else who.subject, name.removeprefix(portrait.SITE)
         found = await self._records.store.reading(lambda c: deployments.find(c, who.vo, owner, ref, who.subject))
         if not found or found[0].phase == "deleted":
-            known = ", ".join(self._places.names())
-            raise Invalid(f"there is no site {name}, nor a deployment of yours", hint=f"The sites are {known}.")
+            raise Unknown(
+                f"there is no site {name}, nor a deployment of yours", hint=f"The sites are {await self._known(who)}."
+            )
         try:
-            loaded = await asyncio.to_thread(self._places.shelf.load, found[0])
+            kind = await asyncio.to_thread(self._kind, found[0])
         except SiteError as error:
             raise Conflict(f"{name}: {error}") from error
-        if batch_node(loaded.topology) is None:
-            raise Invalid(f"deployment {name} is no batch system", hint="Slurm clusters and HTCondor pools are.")
+        if kind is None:
+            raise Unknown(f"deployment {name} is no batch system", hint="Slurm clusters and HTCondor pools are.")
         return f"{portrait.SITE}{found[0].id}"
 
     async def facilities(self, who: Principal, site: str) -> FacilitiesView:
         """What a site offers to jobs now; a site that does not answer says why."""
-        name = site if site in self._places.names() else await self.named(who, site)
+        try:
+            name = site if site in self._places.names() else await self.named(who, site)
+        except Unknown as error:
+            raise NotFound(error.detail, hint=error.hint) from None
         try:
             driver, lent = await self._places.get(name)
             f = await lent.facilities()
@@ -74,8 +99,43 @@ class JobSites:
             return FacilitiesView(site, "", False, str(error), ())
         return FacilitiesView(
             site, driver.kind, True, "", capabilities(driver), f.scheduler, f.version, f.user, f.partitions,
-            f.runtimes, f.accounts,
+            f.runtimes, f.accounts, f.qos, f.options, f.pool,
         )  # fmt: skip
+
+    async def deployed(self, who: Principal) -> Sequence[SiteView]:
+        """The batch systems that ``who`` has deployed, the youngest first: sites by name, never chosen unasked."""
+
+        def query(c: Connection) -> list[Deployment | None]:
+            page = deployments.summaries(c, who.vo, who.subject, after=None, limit=MOST_DEPLOYED, phase=None)
+            return [deployments.get(c, row.id) for row in page]
+
+        rows = await self._records.store.reading(query)
+        return await asyncio.to_thread(lambda: [view for row in rows if row and (view := self._view(row))])
+
+    def _view(self, row: Deployment) -> SiteView | None:
+        """A deployment as a site; None when it is no batch system."""
+        try:
+            kind = self._kind(row)
+        except SiteError:
+            return None
+        if kind is None:
+            return None
+        shadowed = row.name in self._places.names()
+        ready, detail = row.phase == "running", f"a deployment of yours, {row.phase}; taken by name only"
+        return SiteView(f"{portrait.SITE}{row.id}" if shadowed else row.name, kind, ready, detail, ("jobs",))
+
+    def _kind(self, row: Deployment) -> str | None:
+        """What batch system a deployment is; None when it is none."""
+        mark = row.id, row.version
+        if mark not in self._kinds:
+            node = batch_node(self._places.shelf.load(row).topology)
+            if len(self._kinds) > KINDS_KEPT:
+                self._kinds.clear()
+            self._kinds[mark] = node.kind if node else None
+        return self._kinds[mark]
+
+    async def _known(self, who: Principal) -> str:
+        return ", ".join([*self._places.names(), *(site.name for site in await self.deployed(who))])
 
     def _lends(self, site: str) -> bool:
         try:
@@ -83,35 +143,39 @@ class JobSites:
         except SiteError:
             return False
 
-    async def _room(self, site: str) -> Room | str:
-        now = self._records.store.now()
-        known = self._rooms.get(site)
-        if known is None or known[0] < now - FRESH_SECONDS:
-            try:
-                _, lent = await self._places.get(site)
-                known = now, _room_of(await lent.facilities())
-            except SiteError as error:
-                known = now, str(error)
-            self._rooms[site] = known
-        return known[1]
+    async def _check(self, name: str, site: str, spec: JobSpec, needs: Sequence[str]) -> str:
+        """Raise :class:`Invalid` for what a site could never run; what could not be asked is told for the record.
+
+        A site that does not answer, or is not up yet, has the job wait for it.
+        """
+        if words := await self._unhonoured(site, spec):
+            raise Unsupported(f"{name}: {words}", hint=_TELLS.format(name))
+        want = want_of(spec, needs)
+        for age in (LASTING_SECONDS, ANEW_SECONDS):
+            room = await self._rooms.of(site, age)
+            if isinstance(room, Silent):
+                return f"; it {room}" + (f", so nobody looked whether it has {', '.join(needs)}" if needs else "")
+            words = refusal(want, room, ever=True)
+            if not words:
+                return ""
+        raise Invalid(f"{name} {words}", code="no-site", hint=_TELLS.format(name))
+
+    async def _room(self, site: str, spec: JobSpec) -> Room | str:
+        return await self._unhonoured(site, spec) or await self._rooms.of(site, FRESH_SECONDS)
+
+    async def _unhonoured(self, site: str, spec: JobSpec) -> str:
+        """What a site's driver says that it never takes, without asking the site."""
+        try:
+            driver, _ = await self._places.get(site)
+        except SiteError:  # there is none yet
+            return ""
+        try:
+            if (checks := lends(driver, ChecksJobs)) is not None:
+                checks.check(spec)
+        except Permanent as error:
+            return str(error)
+        return ""
 
 
-def _want(spec: JobSpec, needs: Sequence[str]) -> JobWant:
-    r = spec.resources
-    images = any(c.image is not None for c in (*spec.containers, *spec.init))
-    return JobWant(r.cpus * r.tasks, r.memory, r.gpus, r.nodes, images, needs)
-
-
-def _room_of(facilities: Facilities) -> Room:
-    """What a site gives at most, over its partitions."""
-    parts = [p for p in facilities.partitions if p.state == "up"]
-    waits = [p.wait for p in parts if p.wait is not None]
-    return Room(
-        cpus=max((p.cpus for p in parts if p.cpus is not None), default=None),
-        memory=max((p.memory for p in parts if p.memory is not None), default=None),
-        gpus=max((sum(p.gpus.values()) for p in parts), default=0),
-        containers=bool(facilities.runtimes),
-        multi_node=any((p.nodes or 0) > 1 for p in parts),
-        wait=min(waits, default=None),
-        free_cpus=max((p.free_cpus for p in parts if p.free_cpus is not None), default=None),
-    )
+class Unknown(Invalid):
+    """A name that means no site."""

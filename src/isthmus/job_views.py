@@ -96,3 +96,6 @@ class FacilitiesView:
     partitions: Sequence[Partition] = ()
     runtimes: Sequence[str] = ()
     accounts: Sequence[str] = ()
+    qos: Sequence[str] = ()
+    options: Sequence[str] | None = None
+    pool: bool = False

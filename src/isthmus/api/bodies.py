@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from isthmus.api.json_route import parse_json
+from isthmus.api.json_route import parse_json, refuse_unknown
 from isthmus.errors import Invalid, Unsupported
 from isthmus.library import Source, views
 from isthmus.tosca import Bundle, BundleError
@@ -121,6 +121,7 @@ async def read_deployment(request: Request) -> tuple[Source, DeploymentBody | Zi
         return Source(bundle=await asyncio.to_thread(_unpack, content)), query
     if kind != "application/json":
         raise Unsupported(f"A template of type {kind} is not understood.", hint="Send JSON or application/zip.")
+    refuse_unknown(request, ())  # what goes with a CSAR stands in the body here
     try:
         body = DeploymentBody.model_validate(parse_json(content))
     except ValidationError as error:

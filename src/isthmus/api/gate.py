@@ -101,8 +101,9 @@ def _refuse_nul(scope: Scope) -> None:
 
 
 def _state_of(scope: Scope) -> str:
+    """The deployment whose state is asked for; a query is left to the route, which refuses it."""
     path: str = scope["path"]
-    if scope["method"] != "GET" or not (path.startswith(_BEFORE) and path.endswith(_AFTER)):
+    if scope["method"] != "GET" or scope["query_string"] or not (path.startswith(_BEFORE) and path.endswith(_AFTER)):
         return ""
     reference = path[len(_BEFORE) : -len(_AFTER)]
     return "" if "/" in reference else reference

@@ -85,7 +85,7 @@ class JobBody(Body):
     )
     name: JobName | None = Field(None, description="For people; made up when missing. The newest of a name is meant.")
     site: str | None = Field(None, description="A site, or a deployment that is a batch system; chosen when missing.")
-    needs: list[Label] = Field([], description="What the chosen site must have, such as `gpu`.")
+    needs: list[Label] = Field([], description="What the site must have, such as `gpu`.")
     vo: str | None = Field(None, description="The virtual organisation; must be one that you act for.")
     image: Image | None = Field(None, description="What the command runs in.")
     container: bool = Field(True, description="False runs what has no image as plain processes of the node.")

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from isthmus.placement.job_fit import JobWant, Room, refusal
 
 NEEDS = ("gpu", "containers", "mpi")
 """What a job may need by name: a GPU, something that runs containers, more than one node at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The largest that a site gives to one job, and how long it would wait; None is not told.
-
-    ``containers`` says whether it runs containers, ``multi_node`` whether jobs may span nodes.
-    """
-
-    cpus: int | None = None
-    memory: int | None = None
-    gpus: int = 0
-    containers: bool = False
-    multi_node: bool = False
-    wait: float | None = None
-    free_cpus: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class JobWant:
-    """What a job asks of its site."""
-
-    cpus: float = 1
-    memory: int | None = None
-    gpus: int = 0
-    nodes: int = 1
-    containers: bool = False
-    needs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +24,12 @@ def choose_for_job(want: JobWant, rooms: Mapping[str, Room | str]) -> JobPlace:
     reasons: dict[str, str] = {}
     fitting: list[tuple[float, int, str]] = []
     for order, (site, room) in enumerate(rooms.items()):
-        refusal = room if isinstance(room, str) else _refusal(want, room)
-        if refusal or isinstance(room, str):
-            reasons[site] = refusal
+        words = room if isinstance(room, str) else refusal(want, room)
+        if words or isinstance(room, str):
+            reasons[site] = words
             continue
-        free = room.free_cpus is not None and room.free_cpus >= want.cpus
-        wait = 0.0 if free else room.wait if room.wait is not None else float("inf")
+        wait, reasons[site] = _wait(want, room)
         fitting.append((wait, order, site))
-        reasons[site] = "has room now" if free else f"would start it in about {wait:.0f} s" if room.wait else "fits"
     if not fitting:
         return JobPlace(None, reasons)
     site = min(fitting)[2]
@@ -65,17 +37,13 @@ def choose_for_job(want: JobWant, rooms: Mapping[str, Room | str]) -> JobPlace:
     return JobPlace(site, reasons)
 
 
-def _refusal(want: JobWant, room: Room) -> str:
-    """Why a site does not fit; empty when it does."""
-    gpus = max(want.gpus, 1 if "gpu" in want.needs else 0)
-    if gpus > room.gpus:
-        return f"has {room.gpus} GPUs on a node, not {gpus}" if room.gpus else "has no GPU"
-    if (want.containers or "containers" in want.needs) and not room.containers:
-        return "runs no containers"
-    if (want.nodes > 1 or "mpi" in want.needs) and not room.multi_node:
-        return "runs no jobs over several nodes"
-    if room.cpus is not None and want.cpus > room.cpus:
-        return f"has {room.cpus} CPUs, not {want.cpus:g}"
-    if room.memory is not None and want.memory is not None and want.memory > room.memory:
-        return f"has nodes of {room.memory / 2**30:.1f} GiB, not {want.memory / 2**30:.1f}"
-    return ""
+def _wait(want: JobWant, room: Room) -> tuple[float, str]:
+    """Seconds until the job would start, by what the site tells, and that in words."""
+    open_ = [q for q in room.open_to(want) if q.state == "up"]
+    fitting = [q for q in open_ if not refusal(want, Room((q,), room.containers, room.pool))]
+    if any(q.free_cpus is not None and q.free_cpus >= want.cpus * want.tasks for q in fitting):
+        return 0.0, "has room now"
+    wait = min((q.wait for q in fitting if q.wait is not None), default=None)
+    if wait is None:
+        return float("inf"), "fits"
+    return wait, f"would start it in about {wait:.0f} s" if wait else "fits"

@@ -57,6 +57,16 @@ class SandboxFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Nodes:
+    """So many nodes of a partition that have the same. What the site does not tell is None."""
+
+    count: int | None = None
+    cpus: float | None = None
+    memory: int | None = None
+    gpus: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
     """A queue of a site. What the site does not tell is None; ``wait`` estimates seconds until a small job starts."""
 
@@ -73,11 +83,17 @@ class Partition:
     queued: int | None = None
     running: int | None = None
     wait: float | None = None
+    shapes: tuple[Nodes, ...] = ()
+    """Its nodes by what each one has; empty when the site does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facilities:
-    """What a site offers to jobs. ``runtimes`` names what runs containers there; none means plain processes only."""
+    """What a site offers to jobs. ``runtimes`` names what runs containers there; none means plain processes only.
+
+    ``options`` names those that jobs may have there, None where that is not known. In a ``pool`` machines come and
+    go: what fits none waits for one, and several nodes of a job may be on one machine.
+    """
 
     scheduler: str
     version: str
@@ -85,6 +101,9 @@ class Facilities:
     runtimes: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     user: str = ""
+    qos: tuple[str, ...] = ()
+    options: tuple[str, ...] | None = None
+    pool: bool = False
 
 
 @runtime_checkable
@@ -133,3 +152,11 @@ class Jobs(Protocol):
 
     async def facilities(self) -> Facilities:
         """What the site offers to jobs now."""
+
+
+@runtime_checkable
+class ChecksJobs(Protocol):
+    """A site that knows, without asking anybody, what it would never take."""
+
+    def check(self, spec: JobSpec) -> None:
+        """Raise :class:`~isthmus.sites.errors.Permanent`, naming what this kind of site does not honour."""

@@ -32,6 +32,8 @@ from isthmus.views import (
     ValidationView,
 )
 
+from .fake_jobs import FakeJobs
+
 TOKEN = "a-token-that-is-long-enough"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -46,6 +48,7 @@ class FakeService:
         self.calls: list[tuple[str, Any]] = []
         self.news = asyncio.Event()
         self.broken: Exception | None = None
+        self.jobs = FakeJobs()
 
     def add_event(self, message: str) -> None:
         self.history.append(Event(len(self.history) + 1, "0" * 12, 1.0, "me", "action.done", message))

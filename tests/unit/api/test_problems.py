@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 
 from isthmus.errors import Busy, Invalid, IsthmusError
 from isthmus.views import DiagnosticView
+
+from .conftest import built
 
 MACHINE = {"template": {"catalogue": "machine"}}
 
@@ -169,3 +172,38 @@ async def test_a_nul_is_refused_wherever_it_stands(client: httpx.AsyncClient) ->
         assert (await client.get(path)).status_code == 422, path
     for body in ({**MACHINE, "inputs": {"a": ["\0"]}}, {**MACHINE, "inputs": {"\0": 1}}):
         is_problem(await client.post("/v1/deployments", json=body), 422, "invalid-request")
+
+
+def routes() -> list[tuple[str, str]]:
+    """Every path and method of the API that has a version."""
+    found = [(path, method) for path, operations in built().openapi()["paths"].items() for method in operations]
+    return [(path, method) for path, method in found if path.startswith("/v1/")]
+
+
+@pytest.mark.parametrize(("path", "method"), routes())
+async def test_no_route_passes_over_a_parameter_that_it_does_not_know(
+    client: httpx.AsyncClient, path: str, method: str
+) -> None:
+    path = re.sub(r"{[^}]*}", "x", path)
+    answer = await client.request(method, path, params={"bogus": "1", "limitt": "2"}, json={"a": 1})
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["query/bogus", "query/limitt"]
+    assert answer.json()["detail"].startswith("query/bogus: no such parameter, ")
+
+
+async def test_an_unknown_parameter_is_refused_with_those_that_are_known(client: httpx.AsyncClient) -> None:
+    told = (await client.get("/v1/jobs", params={"sate": "failed"})).json()
+    assert told["detail"] == "query/sate: no such parameter, known are cursor, limit, site, state"
+    assert (await client.get("/v1/jobs", params={"state": "failed"})).status_code == 200
+    assert (await client.get("/v1/sites", params={"all": "1"})).json()["detail"].endswith("none is known here")
+
+
+async def test_what_goes_with_a_csar_is_refused_beside_a_body_of_json(client: httpx.AsyncClient) -> None:
+    body = {"template": {"catalogue": "machine"}}
+    answer = await client.post("/v1/deployments", params={"name": "mine"}, json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "query/name")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_who_asks_for_health_may_add_what_they_like(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path, params={"probe": "1"})).status_code == 200

@@ -14,8 +14,6 @@ import pytest
 from isthmus.engine.pulse import Pulse
 from isthmus.errors import Busy, Invalid, NotFound, TooLarge
 from isthmus.identity import Principal
-from isthmus.job_checks import check_request
-from isthmus.job_desk import job_of
 from isthmus.job_service import JobRequest, JobService
 from isthmus.sites.errors import Permanent
 from isthmus.sites.jobs import LogOptions
@@ -265,10 +263,3 @@ async def test_nothing_is_fetched_of_what_was_removed(service: JobService, desk:
     assert (await service.get(ALICE, view.id)).removed
     with pytest.raises(NotFound, match="removed"):
         await service.output.files(ALICE, view.id)
-
-
-def test_an_array_of_a_template_that_is_too_long_is_never_spelled_out() -> None:
-    properties = {"command": ["true"], "cpus": 1, "gpus": 0, "nodes": 1, "each": False, "array": [0, 10**15]}
-    spec = job_of(properties, frozenset())
-    with pytest.raises(Invalid, match="an array has"):
-        check_request(None, spec, (), 0, 1.0)

@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from isthmus import __version__
 from isthmus.api.encode import answer
+from isthmus.api.json_route import JsonRoute
 from isthmus.errors import Busy
 
 router = APIRouter(tags=["health"])
+strict = APIRouter(tags=["health"], route_class=JsonRoute)
 log = logging.getLogger(__name__)
 Check = Callable[[], Awaitable[None]]
 """Raises while the server could not do its work, because its database is gone for instance."""
@@ -38,6 +40,9 @@ async def ready(request: Request) -> Response:
     return answer({"status": "ready"})
 
 
-@router.get("/v1/version", summary="Tell the version")
+@strict.get("/v1/version", summary="Tell the version")
 async def version() -> Response:
     return answer({"name": "isthmus", "version": __version__, "api": ["v1"]})
+
+
+router.include_router(strict)

@@ -30,8 +30,9 @@ class ImageList:
 
 
 @router.get("/sites", summary="List the sites", response_model=SiteList, responses=problems())
-async def list_sites(service: ServiceDep, who: Who) -> Response:
-    return answer_items(await service.sites())
+async def list_sites(service: ServiceDep, jobs: JobsDep, who: Who) -> Response:
+    """Those of the server, then the batch systems among your deployments, which take jobs by name only."""
+    return answer_items([*await service.sites(), *await jobs.sites.deployed(who)])
 
 
 @router.get("/sites/{name}", summary="Show a site", response_model=FacilitiesView, responses=problems(404))

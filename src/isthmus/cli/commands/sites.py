@@ -28,7 +28,7 @@ def sites(ctx: typer.Context, as_json: Json = False) -> None:
         ["NAME", "KIND", "STATE", "MACHINES", "CAPABILITIES", "DETAIL"],
         [
             [
-                s["name"], s["kind"], "ready" if s["ready"] else "failed", s["machines"],
+                s["name"], s["kind"], "ready" if s["ready"] else "not ready", s["machines"],
                 " ".join(s["capabilities"]), s["detail"],
             ]
             for s in found

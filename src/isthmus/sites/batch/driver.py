@@ -68,6 +68,8 @@ class BatchDriver:
     """Implements :class:`~isthmus.sites.contract.Driver` and :class:`~isthmus.sites.jobs.Jobs`."""
 
     kind: ClassVar[str]
+    takes: ClassVar[tuple[str, ...]] = ()
+    """The names of the options that jobs may have."""
 
     def __init__(
         self, name: str, channel: Channel, batch: str, *, folder: str = "~/.isthmus", config: Mapping[str, object],
@@ -84,7 +86,7 @@ class BatchDriver:
 
     def check(self, spec: JobSpec) -> None:
         """Raise :class:`Permanent` for what this kind of site does not honour."""
-        refuse_unknown(spec, ())
+        refuse_unknown(spec, self.takes)
 
     def runtime_for(self, spec: JobSpec) -> Mapping[str, object]:
         """What the supervisor is told of the site for this job."""
@@ -185,7 +187,8 @@ class BatchDriver:
 
     async def facilities(self) -> Facilities:
         """What the site offers to jobs now."""
-        return read_facilities((await self.client.request("facilities")).get("facilities"))
+        told = read_facilities((await self.client.request("facilities")).get("facilities"))
+        return dataclasses.replace(told, options=self.takes)
 
     async def _each(self, verb: str, ids: list[str], within: float | None = None) -> dict[str, Any]:
         return await self.client.request(verb, ids=ids, within=within)

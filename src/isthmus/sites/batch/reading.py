@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.sites.errors import Permanent
-from isthmus.sites.jobs import Facilities, Partition, SandboxFile
+from isthmus.sites.jobs import Facilities, Nodes, Partition, SandboxFile
 from isthmus.work.job import ContainerStatus, JobState, Phase, TaskStatus
 
+_NUMBERS = frozenset({"nodes", "count", "cpus", "free_cpus", "memory", "time_limit", "queued", "running", "wait"})
 _WRONG = (KeyError, TypeError, ValueError, AttributeError)
 
 
@@ -38,12 +39,26 @@ def read_facilities(told: object) -> Facilities:
     """What a site offers."""
     try:
         given = _known(Facilities, told)
-        partitions = tuple(Partition(**_known(Partition, p)) for p in given.pop("partitions"))
-        for name in ("runtimes", "accounts"):
+        partitions = tuple(map(_partition, given.pop("partitions")))
+        for name in ("runtimes", "accounts", "qos"):
             given[name] = tuple(map(str, given.get(name) or ()))
         return Facilities(**given, partitions=partitions)
     except _WRONG as error:
         raise _unread("facilities", error) from None
+
+
+def _partition(told: object) -> Partition:
+    given = _known(Partition, told)
+    shapes = tuple(Nodes(**_counted(_known(Nodes, shape))) for shape in given.pop("shapes", None) or ())
+    return Partition(**_counted({**given, "name": str(given["name"])}), shapes=shapes)
+
+
+def _counted(given: dict[str, Any]) -> dict[str, Any]:
+    """``given``, once its numbers are known to be some."""
+    for name in _NUMBERS & set(given):
+        if given[name] is not None and (isinstance(given[name], bool) or not isinstance(given[name], (int, float))):
+            raise TypeError(f"{name} is no number")
+    return {**given, "gpus": {str(kind): int(number) for kind, number in (given.get("gpus") or {}).items()}}
 
 
 def _container(told: object) -> ContainerStatus:

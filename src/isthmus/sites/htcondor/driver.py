@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Mapping
 
 from isthmus.sites.batch.channel import SshChannel
-from isthmus.sites.batch.driver import BatchDriver, refuse_unknown
+from isthmus.sites.batch.driver import BatchDriver
 from isthmus.sites.errors import Unsupported
 from isthmus.sites.htcondor.options import parse_options
 from isthmus.work.job import JobSpec, Launch
@@ -28,6 +28,7 @@ class HTCondorDriver(BatchDriver):
     """A pool. ``options`` are those of :class:`~isthmus.sites.htcondor.options.Options`."""
 
     kind = "htcondor"
+    takes = OPTIONS
 
     def __init__(self, name: str, options: Mapping[str, object]):
         self.options = parse_options(name, options)
@@ -46,7 +47,7 @@ class HTCondorDriver(BatchDriver):
 
     def check(self, spec: JobSpec) -> None:
         """Raise :class:`Unsupported` for what a pool is not asked for here."""
-        refuse_unknown(spec, OPTIONS)
+        super().check(spec)
         if self.options.runtime == "none" and any(c.image is not None for c in (*spec.init, *spec.containers)):
             raise Unsupported("image: nothing runs containers on this pool")
         asked, each = spec.resources, _starts_each(spec)

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from isthmus.home import find_home
 from isthmus.sites.batch.channel import ProcessChannel
 from isthmus.sites.batch.driver import BatchDriver
-from isthmus.sites.errors import Permanent, SiteError
+from isthmus.sites.errors import Permanent, SiteError, Unsupported
 from isthmus.sites.jobs import Facilities, LogOptions, SandboxFile, Submission
 from isthmus.sites.local.connection import find_socket
 from isthmus.sites.local.options import JobsOptions
-from isthmus.work.job import JobSpec, TaskStatus
+from isthmus.work.job import JobSpec, Launch, TaskStatus
 
 SOONEST, LATEST = 0.05, 1.0
 """Seconds between two looks at jobs: right after one was handed over, and later."""
@@ -46,8 +46,10 @@ class LocalQueue(BatchDriver):
         )  # fmt: skip
 
     def check(self, spec: JobSpec) -> None:
-        """Raise :class:`Permanent` for containers when the engine's socket is none of this machine."""
+        """Raise :class:`Permanent` for options, for a launcher, and for containers when the engine is elsewhere."""
         super().check(spec)
+        if spec.launch is Launch.EACH and spec.resources.tasks > 1:
+            raise Unsupported("launch: this site has no launcher for a job of several processes")
         if any(c.image is not None for c in (*spec.init, *spec.containers)):
             self._engine()
 
@@ -87,6 +89,9 @@ class LentJobs:
     @property
     def look_seconds(self) -> float:
         return self.jobs.look_seconds
+
+    def check(self, spec: JobSpec) -> None:
+        self.jobs.check(spec)
 
     async def submit_jobs(self, submissions: Sequence[Submission]) -> Sequence[SiteError | None]:
         return await self.jobs.submit_jobs(submissions)

@@ -13,7 +13,7 @@ from isthmus.sites.batch.channel import SshChannel
 from isthmus.sites.batch.driver import BatchDriver
 from isthmus.sites.errors import Unsupported
 from isthmus.sites.slurm.options import parse_options
-from isthmus.sites.slurm.remote.handing import launcher, refuse
+from isthmus.sites.slurm.remote.handing import OPTIONS, launcher, refuse
 from isthmus.work.job import JobSpec, Launch
 from isthmus.work.runner.failures import Failure
 
@@ -22,6 +22,7 @@ class SlurmDriver(BatchDriver):
     """A cluster. ``options`` are those of :class:`~isthmus.sites.slurm.options.Options`."""
 
     kind = "slurm"
+    takes = tuple(sorted(OPTIONS))
 
     def __init__(self, name: str, options: Mapping[str, object]):
         self.options = parse_options(name, options)

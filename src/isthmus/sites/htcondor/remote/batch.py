@@ -14,6 +14,7 @@ from isthmus.work.runner.absorbing import absorb, absorb_task, words_of_crash
 from isthmus.work.runner.briefs import read_brief
 from isthmus.work.runner.failures import Failure, Permanent, Temporary
 from isthmus.work.runner.places import checked_id, checked_index, read_small, write_json, write_whole
+from isthmus.work.runner.shapes import Node, shapes
 
 from .ads import HELD, REMOVED, SEEN, Task, read_ad
 from .commands import AT_ONCE, any_of, ask, pieces, remove, run, submit, tasks_of, tell
@@ -230,11 +231,10 @@ class Batch:
         version = re.search(r"CondorVersion: (\S+)", run(["condor_version"]).stdout)
         # A dynamic slot is a part of a partitionable one, which counts it in its totals.
         slots = [slot for slot in slots if not slot.get("DynamicSlot")]
+        each = [_room(slot) for slot in slots]
         gpus: Dict[str, int] = {}
-        for slot in slots:
-            if slot.get("TotalSlotGPUs"):
-                name = slot.get("GPUs_DeviceName") or slot.get("CUDADeviceName") or "gpu"
-                gpus[name] = gpus.get(name, 0) + int(slot["TotalSlotGPUs"])
+        for name, number in [pair for _, _, some in each for pair in some.items()]:
+            gpus[name] = gpus.get(name, 0) + number
         free = [slot for slot in slots if slot.get("PartitionableSlot") or slot.get("State") == "Unclaimed"]
         pool = {
             "name": "pool",
@@ -245,6 +245,7 @@ class Batch:
             "free_cpus": sum(int(slot.get("Cpus") or 0) for slot in free),
             "memory": max((int(slot.get("TotalSlotMemory") or 0) for slot in slots), default=0) * MIB,
             "gpus": gpus,
+            "shapes": shapes(each),
             "queued": sum(int(queue.get("TotalIdleJobs") or 0) for queue in queues),
             "running": sum(int(queue.get("TotalRunningJobs") or 0) for queue in queues),
         }
@@ -254,4 +255,13 @@ class Batch:
             "partitions": [pool],
             "runtimes": self._config.get("runtimes") or [],
             "user": getpass.getuser(),
+            "pool": True,
         }
+
+
+def _room(slot: Mapping[str, Any]) -> Node:
+    """What the largest job may have of a slot: processors, bytes, GPUs by type."""
+    gpus = {}
+    if slot.get("TotalSlotGPUs"):
+        gpus[slot.get("GPUs_DeviceName") or slot.get("CUDADeviceName") or "gpu"] = int(slot["TotalSlotGPUs"])
+    return int(slot.get("TotalSlotCpus") or 0), int(slot.get("TotalSlotMemory") or 0) * MIB, gpus

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from isthmus.work.runner.failures import Permanent, Temporary
 from isthmus.work.runner.places import write_whole
+from isthmus.work.runner.shapes import shapes
 
 from . import machine
 from .capacity import Capacity
@@ -78,7 +79,9 @@ class Batch:
         for name in spec.get("options") or {}:
             raise Permanent("option {!r}: the queue of this machine knows no options".format(name))
         if asked.get("nodes", 1) > 1:
-            raise Permanent("nodes: asks {}, this site is one machine".format(asked["nodes"]))
+            raise Permanent(
+                "asks {} nodes, this site is one machine; `isthmus sites` shows others".format(asked["nodes"])
+            )
         if spec.get("launch", "once") == "each" and asked.get("tasks", 1) > 1:
             raise Permanent("launch: this site has no launcher for a job of several processes")
         want = Want.of(spec)
@@ -135,6 +138,7 @@ class Batch:
             "free_cpus": int(free), "memory": self._capacity.memory, "gpus": gpus, "time_limit": None,
             "queued": counts["queued"], "running": counts["running"],
             "wait": 0.0 if free >= 1 and not counts["queued"] else None,
+            "shapes": shapes([(self._capacity.cpus, self._capacity.memory, gpus)]),
         }  # fmt: skip
         runtimes = ["engine"] if _answers(self._config.get("socket") or "") else []
         return {

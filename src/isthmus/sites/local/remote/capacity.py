@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional, Set, Tuple
 
+from isthmus.work.runner.sizes import sizes
+
 from . import machine
 from .want import Want
 
@@ -30,12 +32,12 @@ class Capacity:
     def refusal(self, want: Want) -> Optional[str]:
         """Why a task could never run here."""
         if want.cpus > self.cpus + _ROUNDING:
-            return "asks %g cpus, this site has %g" % (want.cpus, self.cpus)
+            return "asks %g CPUs, this site has %g" % (want.cpus, self.cpus)
         if want.memory > self.memory:
-            return "asks %d bytes of memory, this site has %d" % (want.memory, self.memory)
+            return "asks %s of memory, this site has %s" % sizes(want.memory, self.memory)
         suited = len(self._suited(want, set(self.gpus)))
         if want.gpus > suited:
-            kind = "" if want.gpu_type is None else " of type %r" % want.gpu_type
+            kind = "" if want.gpu_type is None else " of type %s" % want.gpu_type
             return "asks %d GPUs%s, this machine has %d" % (want.gpus, kind, suited)
         return None
 

@@ -121,16 +121,24 @@ class Batch:
             self._scancel("--signal=TERM", "--batch", "--state=RUNNING", *group)
 
     def facilities(self) -> Dict[str, Any]:
-        """Partitions with what is free in them, the user's accounts, the version."""
+        """Partitions with what is free in them, the user's accounts and QOS, the version.
+
+        The default partition is that of the site's settings, where they name one.
+        """
         version = self._commands.ask("sinfo", "--version").split()
         jobs = self._commands.ask("squeue", "--noheader", "--states=PENDING,RUNNING", "--format={}".format(JOBS_FORMAT))
         partitions = self._ask_partitions(jobs)
+        usual = str((self._config.get("defaults") or {}).get("partition") or "")
+        for partition in partitions if usual else ():
+            partition["default"] = partition["name"] in usual.split(",")
+        accounts, qos = self._history.associations()
         return {
             "scheduler": "slurm",
             "version": version[-1] if version else "",
             "partitions": partitions,
             "runtimes": self._runtimes(),
-            "accounts": self._history.accounts(),
+            "accounts": accounts,
+            "qos": qos,
             "user": self._commands.user,
         }
 

@@ -6,6 +6,8 @@ import re
 import statistics
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 
+from isthmus.work.runner.shapes import Node, shapes
+
 from .ranges import read_ranges
 from .states import blank
 
@@ -75,19 +77,24 @@ def read_config(text: str) -> Dict[str, str]:
 
 def _add_nodes(found: Mapping[str, Partition], nodes: str) -> None:
     seen: Set[str] = set()
+    each: Dict[str, List[Node]] = {name: [] for name in found}
     for line in nodes.splitlines():
         fields = line.split("|", 4)
         if len(fields) < 5 or fields[0] not in found or "|".join(fields[:2]) in seen:
             continue
         seen.add("|".join(fields[:2]))
         partition = found[fields[0]]
-        idle = fields[2].split("/")[1:2]
-        partition["free_cpus"] = partition.get("free_cpus", 0) + int(idle[0] if idle and idle[0].isdigit() else 0)
+        cpus = [int(number) if number.isdigit() else 0 for number in fields[2].split("/")]
+        partition["free_cpus"] = partition.get("free_cpus", 0) + (cpus[1] if len(cpus) > 1 else 0)
         memory = int(fields[3].rstrip("+") or 0) if fields[3].rstrip("+").isdigit() else 0
         partition["memory"] = max(partition.get("memory") or 0, memory * 1024 * 1024) or None
         gpus = partition.setdefault("gpus", {})
-        for kind, number in read_gpus(fields[4]).items():
+        here = read_gpus(fields[4])
+        for kind, number in here.items():
             gpus[kind] = gpus.get(kind, 0) + number
+        each[fields[0]].append((cpus[3] if len(cpus) > 3 else None, memory * 1024 * 1024 or None, here))
+    for name, partition in found.items():
+        partition["shapes"] = shapes(each[name])
 
 
 def _add_jobs(found: Mapping[str, Partition], jobs: str, now: float) -> None:

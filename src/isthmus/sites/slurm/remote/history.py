@@ -110,19 +110,21 @@ class History:
                 found[name] = number + "_*" if array else number
         return found
 
-    def accounts(self) -> List[str]:
-        """The accounts that the user may name; none where there is no accounting."""
+    def associations(self) -> Tuple[List[str], List[str]]:
+        """The accounts and the QOS that the user may name; none where there is no accounting."""
         if not self._has_accounting():
-            return []
+            return [], []
         try:
             told = self._commands.ask(
                 "sacctmgr", "--noheader", "--parsable2", "show", "associations",
-                "user={}".format(self._commands.user), "format=Account",
+                "user={}".format(self._commands.user), "format=Account,QOS",
             )  # fmt: skip
         except Failure:
-            return []
-        names: Set[str] = {line.strip() for line in told.splitlines()}
-        return sorted(names - {""})
+            return [], []
+        rows = [line.strip().partition("|") for line in told.splitlines()]
+        accounts: Set[str] = {account for account, _, _ in rows}
+        qos: Set[str] = {name for _, _, names in rows for name in names.split(",")}
+        return sorted(accounts - {""}), sorted(qos - {""})
 
     def _due(self, id: str, index: int, now: float) -> bool:
         """Whether to ask for a task again; those that accounting does not know are asked for ever less often."""

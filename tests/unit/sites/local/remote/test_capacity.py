@@ -20,11 +20,12 @@ def machine() -> Capacity:
     ("want", "words"),
     [
         (Want(cpus=4, memory=1000, gpus=3), None),
-        (Want(cpus=4.5), "asks 4.5 cpus, this site has 4"),
-        (Want(memory=1001), "asks 1001 bytes of memory, this site has 1000"),
+        (Want(cpus=4.5), "asks 4.5 CPUs, this site has 4"),
+        (Want(memory=2**40), "asks 1024.0 GiB of memory, this site has 0.0 GiB"),
+        (Want(memory=1001), "asks 0.000000932 GiB of memory, this site has 0.000000931 GiB"),
         (Want(gpus=4), "asks 4 GPUs, this machine has 3"),
         (Want(gpus=2, gpu_type="a100"), None),
-        (Want(gpus=2, gpu_type="h200"), "asks 2 GPUs of type 'h200', this machine has 1"),
+        (Want(gpus=2, gpu_type="h200"), "asks 2 GPUs of type h200, this machine has 1"),
     ],
 )
 def test_what_could_never_run_is_told_from_what_has_to_wait(want: Want, words: str | None) -> None:
