@@ -41,10 +41,8 @@ class DeploymentRecords:
         found = await self.store.reading(lambda c: deployments.find(c, who.vo, owner, ref, who.subject))
         if not found:
             raise _not_found(ref)
-        first, *others = found
-        if others and first.id != ref and who.subject != first.owner and others[0].phase != "deleted":
-            raise Conflict(f"several owners have a deployment {ref}", hint=f"Use its id: {first.id}, {others[0].id}.")
-        return first
+        refuse_several(who, ref, found)
+        return found[0]
 
     async def alive(self, who: Principal, ref: str) -> Deployment:
         """One that is not deleted, nor being deleted."""
@@ -150,6 +148,13 @@ class DeploymentRecords:
             return await self.store.reading(query)
         with self.store.read() as c:
             return query(c)
+
+
+def refuse_several(who: Principal, ref: str, found: Sequence[Deployment]) -> None:
+    """Raise :class:`Conflict` when a name means deployments of several owners, none of which is ``who``."""
+    first, *others = found
+    if others and first.id != ref and who.subject != first.owner and others[0].phase != "deleted":
+        raise Conflict(f"several owners have a deployment {ref}", hint=f"Use its id: {first.id}, {others[0].id}.")
 
 
 def _not_found(ref: str) -> NotFound:

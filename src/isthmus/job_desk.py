@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,10 @@ from isthmus.work import notation
 from isthmus.work.job import Container, JobSpec, Launch, Resources, S3Access
 from isthmus.work.job_node import array_of, faults, input_of, keep_of, memory_of, output_of, seconds_of
 from isthmus.work.verdict import has_ended
+
+_SHOWN = ("image", "command", "args", "workdir", "inputs", "outputs", "options")
+_LEAST_SECRET = 8
+"""Characters of a secret that is looked for in what is shown: a shorter one is in many a word by chance."""
 
 
 class ServedJobDesk:
@@ -67,6 +71,10 @@ def job_of(properties: Mapping[str, Any], secrets: frozenset[str]) -> JobSpec:
     for _, words in faults(properties):
         raise ValueError(words)
     p = properties
+    told = [secret for secret in secrets if len(secret) >= _LEAST_SECRET]
+    for name in _SHOWN:  # an attribute of another node may have one
+        if any(secret in text for text in _within(p.get(name)) for secret in told):
+            raise ValueError(f"{name} is shown to whoever sees the job, and holds a secret; secrets or env hides one")
     env = _texts(p.get("env"))
     hidden = {name: value for name, value in env.items() if any(secret in value for secret in secrets if secret)}
     container = Container(
@@ -111,6 +119,17 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 def _texts(values: Any) -> dict[str, str]:
     return {str(name): _text(value) for name, value in (values or {}).items()}
+
+
+def _within(value: Any) -> Iterator[str]:
+    """All texts of a value."""
+    if isinstance(value, Mapping):
+        value = [*value, *value.values()]
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _within(item)
+    else:
+        yield _text(value)
 
 
 def _text(value: Any) -> str:

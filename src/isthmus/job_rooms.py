@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from isthmus.placement.job_fit import JobWant, Nodes, Queue, Room
 from isthmus.sites.errors import SiteError
@@ -11,12 +12,17 @@ from isthmus.sites.jobs import Facilities, Partition
 from isthmus.work.batch_sites import BatchSites
 from isthmus.work.job import JobSpec
 from isthmus.work.runner.allowance import SUPERVISOR
+from isthmus.work.runner.image_names import is_of_a_registry
 
+T = TypeVar("T")
 PATIENCE = 3.0
 """Seconds for which a request waits for what a site has; the answer is kept also when it comes later."""
 
 QUIET = 10.0
 """Seconds for which a site that did not answer is left in peace."""
+
+MOST = 1000
+"""Sites that are remembered: deployments come and go."""
 
 
 class Silent(str):
@@ -57,28 +63,40 @@ class Rooms:
             room = room_of(await lent.facilities())
         except SiteError as error:
             return self._silence(site, f"does not answer: {error}")
-        self._known[site] = self._now(), room
+        _remember(self._known, site, (self._now(), room))
         self._silent.pop(site, None)
         return room
 
     def _silence(self, site: str, words: str) -> Silent:
         silent = Silent(words)
-        self._silent[site] = self._now(), silent
+        _remember(self._silent, site, (self._now(), silent))
         return silent
+
+
+def _remember(those: dict[str, T], site: str, what: T) -> None:
+    """Keep the latest of a site, and of the sites those that were told of last."""
+    those.pop(site, None)
+    those[site] = what
+    while len(those) > MOST:
+        del those[next(iter(those))]
 
 
 def room_of(facilities: Facilities) -> Room:
     """What a site gives to jobs."""
-    return Room(tuple(map(_queue, facilities.partitions)), bool(facilities.runtimes), facilities.pool)
+    return Room(
+        tuple(map(_queue, facilities.partitions)), bool(facilities.runtimes), facilities.pool, facilities.exact_types,
+        image_files=facilities.runtimes != ("engine",),
+    )  # fmt: skip
 
 
 def want_of(spec: JobSpec, needs: Sequence[str]) -> JobWant:
     """What a job asks of its site."""
     r, options = spec.resources, spec.options
+    images = [c.image for c in (*spec.containers, *spec.init) if c.image is not None]
     return JobWant(
         r.cpus, r.memory, r.gpus, r.gpu_type, r.nodes, r.tasks, spec.launch == "each",
         None if "qos" in options else r.time,  # which may allow more than a partition does
-        any(c.image is not None for c in (*spec.containers, *spec.init)), needs,
+        bool(images), not all(map(is_of_a_registry, images)), needs,
         [name for name in options.get("partition", "").split(",") if name], SUPERVISOR,
     )  # fmt: skip
 

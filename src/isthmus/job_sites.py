@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from isthmus import job_portrait as portrait
-from isthmus.errors import Conflict, Invalid, NotFound, Unsupported
+from isthmus.deployment_records import refuse_several
+from isthmus.errors import Busy, Conflict, Invalid, NotFound, Unsupported
 from isthmus.identity import Principal
 from isthmus.job_records import JobRecords
-from isthmus.job_rooms import Rooms, Silent, want_of
+from isthmus.job_rooms import QUIET, Rooms, Silent, want_of
 from isthmus.job_views import FacilitiesView
 from isthmus.placement.job_fit import Room, refusal
 from isthmus.placement.jobs import choose_for_job
@@ -49,28 +50,45 @@ class JobSites:
         """The site of a job and why; raises when the site that ``who`` names, or each one there is, does not fit."""
         if name is None:
             return await self.choose(spec, needs)
-        site = await self.named(who, name)
+        site = await self.taking(who, name)
         return site, "named by its owner" + await self._check(name, site, spec, needs)
 
     async def choose(self, spec: JobSpec, needs: Sequence[str]) -> tuple[str, str]:
-        """The site where a job starts soonest, and why; raises :class:`Invalid` when none fits."""
-        lending = [name for name in self._places.names() if self._lends(name)]
+        """The site where a job starts soonest, and why.
+
+        Raises :class:`Invalid` when none fits, :class:`Busy` when one that does not answer now may.
+        """
+        lending, closed = self._lending()
+        beside = "".join(f"; {site}: {words}" for site, words in closed.items())
         if not lending:
-            raise Invalid("no site takes jobs", hint="`isthmus sites` shows what each one takes.")
+            raise Invalid(f"no site takes jobs{beside}", hint="`isthmus sites` shows what each one takes.")
         if len(lending) == 1:
-            return lending[0], "the only site that takes jobs" + await self._check(lending[0], lending[0], spec, needs)
+            [site] = lending
+            return site, "the only site that takes jobs" + await self._check(site, site, spec, needs, beside) + beside
         rooms = dict(zip(lending, await asyncio.gather(*(self._room(n, spec) for n in lending)), strict=True))
-        place = choose_for_job(want_of(spec, needs), rooms)
+        place = choose_for_job(want_of(spec, needs), {**rooms, **closed})
         told = "; ".join(f"{site}: {reason}" for site, reason in place.reasons.items())
-        if place.site is None:
-            raise Invalid(f"no site fits: {told}", code="no-site", hint=_TELLS.format("SITE"))
-        return place.site, told
+        if place.site is not None:
+            return place.site, told
+        if any(isinstance(room, Silent) for room in rooms.values()):
+            hint = "--site names one that the job shall wait for."
+            raise Busy(f"no site fits now: {told}", retry_after=QUIET, hint=hint)
+        raise Invalid(f"no site fits: {told}", code="no-site", hint=_TELLS.format("SITE"))
+
+    async def taking(self, who: Principal, name: str) -> str:
+        """The site that ``who`` calls so; raises :class:`Invalid` when there is none, or none that takes jobs."""
+        if name not in self._places.names():
+            return await self.named(who, name)
+        lending, closed = self._lending()
+        if words := closed.get(name):
+            raise Invalid(f"{name} {words}", code="no-site", hint="`isthmus sites` shows which ones are ready.")
+        if name not in lending:
+            raise Invalid(f"site {name} takes no jobs", hint="`isthmus sites` shows what each one takes.")
+        return name
 
     async def named(self, who: Principal, name: str) -> str:
-        """The site that ``who`` calls so; raises :class:`Invalid` when there is none, or none that takes jobs."""
+        """The site that ``who`` calls so; raises :class:`Invalid` when there is none, or no such batch system."""
         if name in self._places.names():
-            if not self._lends(name):
-                raise Invalid(f"site {name} takes no jobs", hint="`isthmus sites` shows what each one takes.")
             return name
         owner, ref = None if who.admin else who.subject, name.removeprefix(portrait.SITE)
         found = await self._records.store.reading(lambda c: deployments.find(c, who.vo, owner, ref, who.subject))
@@ -78,6 +96,7 @@ class JobSites:
             raise Unknown(
                 f"there is no site {name}, nor a deployment of yours", hint=f"The sites are {await self._known(who)}."
             )
+        refuse_several(who, ref, found)
         try:
             kind = await asyncio.to_thread(self._kind, found[0])
         except SiteError as error:
@@ -137,19 +156,24 @@ class JobSites:
     async def _known(self, who: Principal) -> str:
         return ", ".join([*self._places.names(), *(site.name for site in await self.deployed(who))])
 
-    def _lends(self, site: str) -> bool:
-        try:
-            return lends(self._places.sites.get(site), Jobs) is not None
-        except SiteError:
-            return False
+    def _lending(self) -> tuple[Sequence[str], Mapping[str, str]]:
+        """The sites that take jobs; and of those whose settings are wrong, why they cannot be used."""
+        lending, closed = [], {}
+        for name in self._places.names():
+            try:
+                if lends(self._places.sites.get(name), Jobs) is not None:
+                    lending.append(name)
+            except SiteError as error:
+                closed[name] = f"cannot be used: {str(error).removeprefix(f'site {name}: ')}"
+        return lending, closed
 
-    async def _check(self, name: str, site: str, spec: JobSpec, needs: Sequence[str]) -> str:
+    async def _check(self, name: str, site: str, spec: JobSpec, needs: Sequence[str], beside: str = "") -> str:
         """Raise :class:`Invalid` for what a site could never run; what could not be asked is told for the record.
 
-        A site that does not answer, or is not up yet, has the job wait for it.
+        A site that does not answer, or is not up yet, has the job wait for it. ``beside`` is what is told of others.
         """
         if words := await self._unhonoured(site, spec):
-            raise Unsupported(f"{name}: {words}", hint=_TELLS.format(name))
+            raise Unsupported(f"{name}: {words}{beside}", hint=_TELLS.format(name))
         want = want_of(spec, needs)
         for age in (LASTING_SECONDS, ANEW_SECONDS):
             room = await self._rooms.of(site, age)
@@ -158,7 +182,7 @@ class JobSites:
             words = refusal(want, room, ever=True)
             if not words:
                 return ""
-        raise Invalid(f"{name} {words}", code="no-site", hint=_TELLS.format(name))
+        raise Invalid(f"{name} {words}{beside}", code="no-site", hint=_TELLS.format(name))
 
     async def _room(self, site: str, spec: JobSpec) -> Room | str:
         return await self._unhonoured(site, spec) or await self._rooms.of(site, FRESH_SECONDS)

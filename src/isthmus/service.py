@@ -12,7 +12,7 @@ import secrets as random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -52,7 +52,6 @@ from isthmus.views import (
 
 __all__ = ["Service", "Source"]
 
-T = TypeVar("T")
 FEW_NODES = 50
 """A topology of no more is drawn at once, without the help of a thread."""
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

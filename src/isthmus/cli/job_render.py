@@ -14,6 +14,8 @@ Json = Mapping[str, Any]
 ENDED = ("succeeded", "failed", "cancelled")
 _ORDER = ("failed", "cancelled", "succeeded", "running", "held", "queued", "pending")
 _FEW_TASKS = 10
+_LONGEST_ARRAY = 200
+"""Characters of the indices of an array."""
 
 
 def is_array(view: Json) -> bool:
@@ -138,7 +140,9 @@ def _array(spec: Json) -> str:
     step = steps.pop() if len(steps) == 1 else 0
     every = f":{step}" if step > 1 else ""
     text = f"{indices[0]}-{indices[-1]}{every}" if step > 0 else ",".join(map(str, indices))
-    return f"{text[:200]}%{limit}" if limit else text[:200]
+    if len(text) > _LONGEST_ARRAY:
+        text = text[:_LONGEST_ARRAY].rpartition(",")[0] + ",..."
+    return f"{text}%{limit}" if limit else text
 
 
 def _way(source: str | None, target: str | None) -> str:
@@ -270,5 +274,5 @@ def _largest(p: Json) -> str:
     node, *others = p["shapes"]
     has = [f"{node['cpus']:g} CPU{'s' * (node['cpus'] != 1)}"] if node["cpus"] is not None else []
     has += [size(node["memory"])] if node["memory"] else []
-    has += [f"{kind}:{count}" for kind, count in node["gpus"].items()]
+    has += [f"{kind}:{count}" for kind, count in (node["gpus"] or {}).items()]
     return ", ".join(has) + (f" (and {len(others)} smaller kind{'s' * (len(others) > 1)})" if others else "")

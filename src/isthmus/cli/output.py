@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 STYLES = {
     **dict.fromkeys(["running", "created", "configured", "started", "done", "ok", "ready"], "green"),
-    **dict.fromkeys(["failed", "error", "cancelled"], "red"),
+    **dict.fromkeys(["failed", "error", "cancelled", "not ready"], "red"),
     **dict.fromkeys(["deleted", "waiting", "pending", "absent"], "bright_black"),
     "stopped": "blue",
     "degraded": "yellow",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from isthmus.placement.job_fit import JobWant, Room, refusal
 
@@ -40,7 +40,7 @@ def choose_for_job(want: JobWant, rooms: Mapping[str, Room | str]) -> JobPlace:
 def _wait(want: JobWant, room: Room) -> tuple[float, str]:
     """Seconds until the job would start, by what the site tells, and that in words."""
     open_ = [q for q in room.open_to(want) if q.state == "up"]
-    fitting = [q for q in open_ if not refusal(want, Room((q,), room.containers, room.pool))]
+    fitting = [q for q in open_ if not refusal(want, replace(room, queues=(q,)))]
     if any(q.free_cpus is not None and q.free_cpus >= want.cpus * want.tasks for q in fitting):
         return 0.0, "has room now"
     wait = min((q.wait for q in fitting if q.wait is not None), default=None)

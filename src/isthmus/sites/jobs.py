@@ -63,7 +63,7 @@ class Nodes:
     count: int | None = None
     cpus: float | None = None
     memory: int | None = None
-    gpus: Mapping[str, int] = field(default_factory=dict)
+    gpus: Mapping[str, int] | None = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,8 @@ class Facilities:
     """What a site offers to jobs. ``runtimes`` names what runs containers there; none means plain processes only.
 
     ``options`` names those that jobs may have there, None where that is not known. In a ``pool`` machines come and
-    go: what fits none waits for one, and several nodes of a job may be on one machine.
+    go: what fits none waits for one, and several nodes of a job may be on one machine. ``exact_types`` says that a type
+    of GPU is asked for by its whole name there, where elsewhere a part of it does.
     """
 
     scheduler: str
@@ -104,6 +105,7 @@ class Facilities:
     qos: tuple[str, ...] = ()
     options: tuple[str, ...] | None = None
     pool: bool = False
+    exact_types: bool = False
 
 
 @runtime_checkable

@@ -22,12 +22,16 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def check_refused_gpu(vk: Kubelet) -> None:
+def check_refused(vk: Kubelet) -> None:
+    """What the site is known not to have is refused at once, and what only its scheduler knows in the pod's status."""
     gpu = {"limits": {"nvidia.com/gpu": "1"}, "requests": {"nvidia.com/gpu": "1"}}
-    one = vk.until_ended(vk.create(Kind("gpu", (sh("nvidia-smi", resources=gpu),))))
+    answer = vk.hand_over(vk.manifest(Kind("gpu", (sh("nvidia-smi", resources=gpu),))))
+    assert (answer.status_code, "has no GPU" in answer.text) == (422, True), answer.text
+    flags = {"slurm-job.vk.io/flags": "--constraint=nonesuch"}
+    one = vk.until_ended(vk.create(Kind("feature", (sh("true"),), annotations=flags)))
     over = one.ended("main")
     assert (one.phase, over["reason"]) == ("Failed", "SubmissionRefused"), one.last
-    assert re.search("gpu|gres|configuration", over["message"], re.IGNORECASE), over
+    assert re.search("feature", over["message"], re.IGNORECASE), over
     vk.delete(one)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from .clusters import SITE, archives, cluster, isthmus, kubelet
 from .kubelet import Kubelet
-from .pod_lives import check_deleted, check_hooks, check_killed_plugin, check_many, check_refused_gpu
+from .pod_lives import check_deleted, check_hooks, check_killed_plugin, check_many, check_refused
 from .pod_suite import PodSuite
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
@@ -34,8 +34,8 @@ def vk(home: Path) -> Iterator[Kubelet]:
 
 
 class TestOnSlurm(PodSuite):
-    def test_a_gpu_that_the_site_has_not_is_refused_by_it(self, vk: Kubelet) -> None:
-        check_refused_gpu(vk)
+    def test_what_the_site_has_not_is_refused(self, vk: Kubelet) -> None:
+        check_refused(vk)
 
     def test_hooks_are_heard_in_the_log(self, vk: Kubelet) -> None:
         check_hooks(vk)

@@ -21,6 +21,7 @@ from isthmus.cli import client, context
 from isthmus.cli.client import Endpoint
 from isthmus.cli.failures import Failure
 from isthmus.cli.fetching import matches, safe_path
+from isthmus.cli.output import style
 
 from ..api.conftest import TOKEN, FakeService, built
 from ..api.fake_jobs import FakeJobs
@@ -350,6 +351,14 @@ def test_show_tells_what_was_asked_and_used(jobs: FakeJobs, run: Any) -> None:
     assert json.loads(run("show", "job:one", "--json").stdout)["name"] == "one"
 
 
+def test_an_array_that_is_too_long_to_show_ends_in_dots(jobs: FakeJobs, run: Any) -> None:
+    indices = [*range(90), 1000]
+    run("run", *IMAGE, "-d", "--name", "one", "--array", ",".join(map(str, indices)))
+    [told] = [line for line in run("show", "one").stdout.splitlines() if line.startswith("  array: ")]
+    *shown, last = told.removeprefix("  array: ").split(",")
+    assert (shown, last) == ([str(n) for n in indices[: len(shown)]], "...")
+
+
 def test_show_tells_all_that_was_asked(jobs: FakeJobs, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "hidden")
     run(
@@ -463,6 +472,7 @@ def test_a_site_shows_its_partitions(jobs: FakeJobs, run: Any) -> None:
     assert "qos: normal, urgent" in shown
     assert "options: account, partition" in shown
     assert [line.split()[0] for line in run("sites").stdout.splitlines()[1:]] == ["local", "mine"]
+    assert (style("ready"), style("not ready")) == ("green", "red")
 
 
 def test_a_hostile_log_and_name_cannot_move_the_cursor(

@@ -24,6 +24,8 @@ PARTED = Room(
         Queue("old", (Nodes(2, 8, 16 * GIB, {"k80": 2}),), state="down"),
     )
 )
+TYPED = Room((Queue("gpu", (Nodes(2, 16, 64 * GIB, {"a100_80gb": 4}),), True),), exact_types=True)
+CLOUD = Room((Queue("cloud", (Nodes(1, 16, 64 * GIB), Nodes(3, gpus=None)), True),), exact_types=True)
 POOL = Room((Queue("pool", (Nodes(3, 8, 16 * GIB), Nodes(1, 4, 64 * GIB)), True),), pool=True)
 
 
@@ -54,6 +56,21 @@ def test_of_those_that_fit_the_shortest_wait_decides_and_then_their_order() -> N
     assert choose_for_job(JobWant(), {"laptop": LAPTOP, "large": LARGE}).site == "large"
 
 
+def test_a_site_that_has_the_gpu_by_another_name_is_passed_over_where_names_are_whole() -> None:
+    place = choose_for_job(JobWant(gpus=1, gpu_type="a100"), {"typed": TYPED, "large": LARGE})
+    assert place.site == "large"
+    assert choose_for_job(JobWant(gpus=1, gpu_type="a100_80gb"), {"typed": TYPED, "large": LARGE}).site == "typed"
+
+
+def test_an_image_from_a_file_goes_where_it_can_run() -> None:
+    engine = Room((Queue("local", (Nodes(1, 2, 8 * GIB),)),), containers=True, image_files=False)
+    want = JobWant(containers=True, image_files=True)
+    place = choose_for_job(want, {"engine": engine, "large": LARGE})
+    assert (place.site, "no files or folders" in place.reasons["engine"]) == ("large", True)
+    assert "no files" in refusal(want, engine, ever=True)
+    assert not refusal(JobWant(containers=True), engine)
+
+
 def test_a_site_that_cannot_be_used_says_why() -> None:
     place = choose_for_job(JobWant(gpus=1), {"away": "did not answer within 3 s", "laptop": LAPTOP})
     assert (place.site, place.reasons) == (None, {"away": "did not answer within 3 s", "laptop": "has no GPU"})
@@ -69,6 +86,14 @@ def test_a_site_that_cannot_be_used_says_why() -> None:
         (JobWant(memory=8 * GIB + 1), LAPTOP, "has 8.000000000 GiB of memory on a node, not 8.000000001 GiB"),
         (JobWant(gpus=2), SMALL, "has 1 GPU on a node, not 2"),
         (JobWant(gpus=1, gpu_type="a100"), SMALL, "has no GPU of type a100, it has v100"),
+        (JobWant(gpus=1, gpu_type="80GB"), replace(TYPED, exact_types=False), ""),
+        (JobWant(gpus=1, gpu_type="a100_80gb"), TYPED, ""),
+        (JobWant(gpus=1, gpu_type="a100"), TYPED, "has no GPU of type a100, it has a100_80gb"),
+        (JobWant(gpus=1, gpu_type="A100_80GB"), TYPED, "has no GPU of type A100_80GB, it has a100_80gb"),
+        (JobWant(gpus=5, gpu_type="a100_80gb"), TYPED, "has 4 GPUs of type a100_80gb on a node, not 5"),
+        (JobWant(gpus=2, gpu_type="a100", nodes=3, tasks=3, cpus=99, memory=2**40, needs=("gpu",)), CLOUD, ""),
+        (JobWant(gpus=2, nodes=4, tasks=4), CLOUD, "has not 4 nodes with room for 4 x 1 CPUs, 2 GPUs"),
+        (JobWant(nodes=5, tasks=5), CLOUD, "has 4 nodes, not 5"),
         (JobWant(gpus=5, gpu_type="A100"), LARGE, "has 4 GPUs of type A100 on a node, not 5"),
         (JobWant(time=2 * HOUR), SMALL, "lets a job run for 1 h, not 2 h"),
         (JobWant(time=HOUR), SMALL, ""),

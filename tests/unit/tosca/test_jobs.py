@@ -137,6 +137,19 @@ def test_what_the_language_itself_refuses(version: str, text: str, code: str) ->
 
 
 @both
+def test_an_input_that_only_the_deployment_would_know_is_refused_and_not_passed_over(version: str) -> None:
+    type_ = "Job" if version == NEW else "isthmus.nodes.Job"
+    other = f"    o:\n      type: {type_}\n      properties: {{ image: i }}\n"
+    found = read(version, "{ image: i, inputs: [ {from: run.sh}, {get_attribute: [ o, job ]} ] }", other)
+    assert not found.deployable
+    if version == OLD:  # in 2.0 an attribute has a type, which is none of an input
+        assert told(found) == [("job", 8)]
+        assert "'w': inputs: which one it is must be known before anything runs" in words(found)
+    else:
+        assert told(found) == [("value-type", 8)]
+
+
+@both
 @pytest.mark.parametrize(
     ("name", "instead"),
     [("after", "a requirement such as dependency"), ("vo", "that of its deployment"), ("containers", "one container"),

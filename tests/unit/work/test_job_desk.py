@@ -87,6 +87,23 @@ def test_what_comes_out_as_no_job_once_all_is_known_is_refused(said: dict[str, A
         job_of({**LEAST, **said}, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("image", "i:a-long-secret"),
+        ("command", ["x", "--key=a-long-secret"]),
+        ("args", ["a-long-secret"]),
+        ("options", {"account": "a-long-secret"}),
+        ("outputs", [{"from": "x", "to": "https://h/?key=a-long-secret"}]),
+    ],
+)
+def test_a_secret_that_comes_by_an_attribute_is_not_put_where_it_is_shown(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is shown to whoever sees the job, and holds a secret") as caught:
+        job_of({**LEAST, name: value}, frozenset({"a-long-secret"}))
+    assert "a-long-secret" not in str(caught.value)
+    job_of({**LEAST, name: value}, frozenset({"long"}))
+
+
 class Served:
     """The job desk over a service whose site is a toy."""
 

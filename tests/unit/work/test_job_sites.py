@@ -14,7 +14,7 @@ import pytest
 
 from isthmus.engine.job_nodes import JobOrder
 from isthmus.engine.pulse import Pulse
-from isthmus.errors import Invalid, NotFound, Unsupported
+from isthmus.errors import Busy, Conflict, Invalid, NotFound, Unsupported
 from isthmus.identity import Principal
 from isthmus.job_desk import ServedJobDesk
 from isthmus.job_rooms import Rooms
@@ -37,6 +37,8 @@ CLUSTER = Partition(
     "batch", True, "up", 8, 512, 0, 512 * GIB, {"a100": 32}, 30 * 86400.0, wait=60.0,
     shapes=(Nodes(8, 64, 512 * GIB, {"a100": 4}),),
 )  # fmt: skip
+WIDE = {"command": ["true"], "cpus": 40, "gpus": 0, "nodes": 1, "container": False, "each": False}
+"""A job of a template."""
 
 
 @dataclass
@@ -66,11 +68,12 @@ class Places:
     """Sites by name, and deployments that are batch systems by what their template is called."""
 
     all: dict[str, Any]
+    """A text is a site whose settings are wrong, for that reason."""
     shelf: Any = field(default_factory=lambda: SimpleNamespace(load=_load))
 
     @property
     def sites(self) -> Any:
-        return SimpleNamespace(get=self.all.__getitem__)
+        return SimpleNamespace(get=self._of_settings)
 
     def names(self) -> tuple[str, ...]:
         return tuple(name for name in self.all if not name.startswith("deployment/"))
@@ -78,7 +81,17 @@ class Places:
     async def get(self, name: str) -> tuple[Any, Any]:
         if name not in self.all:
             raise Temporary(f"{name} cannot be reached yet")
-        return self.all[name], self.all[name]
+        return self._open(name), self._open(name)
+
+    def _of_settings(self, name: str) -> Any:
+        if name not in self.names():
+            raise Permanent(f"there is no site {name}")
+        return self._open(name)
+
+    def _open(self, name: str) -> Any:
+        if isinstance(site := self.all[name], str):
+            raise Permanent(f"site {name}: {site}")
+        return site
 
 
 def _load(row: Deployment) -> Any:
@@ -109,7 +122,7 @@ def asking(**resources: Any) -> JobSpec:
 
 def add_deployment(desk: Desk, name: str, template: str = "slurm-cluster", owner: str = "alice") -> str:
     """A deployment that runs; answers its id."""
-    id = hashlib.sha256(name.encode()).hexdigest()[:12]
+    id = hashlib.sha256(f"{owner}/{name}".encode()).hexdigest()[:12]
     row = rows.deployment(id=id, name=name, template=template, owner=owner, vo="physics", phase="running")
     rows.add(desk.store, row)
     return id
@@ -203,6 +216,62 @@ async def test_of_several_sites_one_that_does_not_answer_is_not_chosen(desk: Des
         "laptop", "hpc: does not answer: no route to host; laptop: chosen: has room now")  # fmt: skip
 
 
+async def test_what_would_fit_where_nobody_answers_now_is_to_be_asked_for_again(desk: Desk, tmp_path: Path) -> None:
+    hpc = Site(away=Temporary("no route to host"), parts=(CLUSTER,))
+    service = service_of(desk, tmp_path, hpc=hpc, laptop=Site())
+    with pytest.raises(Busy, match="no site fits now: hpc: does not answer: no route to host; laptop: has 2 CPUs"):
+        await service.create(ALICE, JobRequest(asking(cpus=40)))
+    order = JobOrder("alice", "physics", "k", "work", None, WIDE, frozenset())
+    with pytest.raises(Temporary, match="no site fits now"):
+        await ServedJobDesk(service).submit(order)
+    hpc.away = None
+    desk.time += 60
+    assert (await service.create(ALICE, JobRequest(asking(cpus=40))))[0].site == "hpc"
+
+
+async def test_a_site_whose_settings_are_wrong_is_told_of(desk: Desk, tmp_path: Path) -> None:
+    service = service_of(desk, tmp_path, hpc="host: is missing", laptop=Site(), files=SimpleNamespace())
+    wrong = "hpc: cannot be used: host: is missing"
+    assert (await service.create(ALICE, JobRequest(TRUE)))[0].why == f"the only site that takes jobs; {wrong}"
+    with pytest.raises(Invalid, match=f"laptop has 2 CPUs on a node, not 40; {wrong}"):
+        await service.create(ALICE, JobRequest(asking(cpus=40)))
+    with pytest.raises(Unsupported, match=f"laptop: no option partition here; {wrong}"):
+        await service.create(ALICE, JobRequest(replace(TRUE, options={"partition": "x"})))
+    with pytest.raises(Invalid, match="hpc cannot be used: host: is missing"):
+        await service.create(ALICE, JobRequest(TRUE, site="hpc"))
+    with pytest.raises(Invalid, match="site files takes no jobs"):
+        await service.create(ALICE, JobRequest(TRUE, site="files"))
+    assert (await service.sites.facilities(ALICE, "hpc")).detail == "site hpc: host: is missing"
+
+    several = service_of(desk, tmp_path, hpc="host: is missing", laptop=Site(), other=Site())
+    view, _ = await several.create(ALICE, JobRequest(TRUE))
+    assert view.why == f"laptop: chosen: has room now; other: has room now; {wrong}"
+    with pytest.raises(Invalid, match=f"no site fits: .*; {wrong}"):
+        await several.create(ALICE, JobRequest(asking(cpus=40)))
+    with pytest.raises(Invalid, match=f"no site takes jobs; {wrong}"):
+        await service_of(desk, tmp_path, hpc="host: is missing").create(ALICE, JobRequest(TRUE))
+
+
+async def test_jobs_of_a_site_whose_settings_went_wrong_are_still_listed(desk: Desk, tmp_path: Path) -> None:
+    await service_of(desk, tmp_path, hpc=Site()).create(ALICE, JobRequest(TRUE, site="hpc"))
+    broken = service_of(desk, tmp_path, hpc="host: is missing")
+    assert [job.site for job in (await broken.list(ALICE, site="hpc")).items] == ["hpc"]
+
+
+async def test_no_more_sites_are_remembered_than_needed(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.job_rooms.MOST", 2)
+    sites = {name: Site() for name in "abcd"}
+    rooms = service_of(desk, tmp_path, away=Site(away=Temporary("no")), **sites).sites._rooms
+    for name in ("a", "b", "away", "c"):
+        await rooms.of(name, 30)
+    await rooms.of("b", 30)
+    assert sites["b"].asked == 1
+    await rooms.of("a", 30)
+    assert sites["a"].asked == 2
+
+
 async def test_a_job_is_accepted_by_what_a_site_said_and_refused_only_by_what_it_says(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -265,6 +334,17 @@ async def test_a_batch_system_that_was_deployed_is_named_to_its_owner_only(desk:
     assert (await service.create(ALICE, JobRequest(TRUE)))[0].site == "laptop"
 
 
+async def test_whose_cluster_is_meant_is_not_guessed(desk: Desk, tmp_path: Path) -> None:
+    mine, hers = add_deployment(desk, "mine"), add_deployment(desk, "mine", owner="bob")
+    service = service_of(desk, tmp_path, **{f"deployment/{id}": Site() for id in (mine, hers)})
+    admin = Principal("root", "physics", admin=True)
+    with pytest.raises(Conflict, match="several owners have a deployment mine"):
+        await service.create(admin, JobRequest(TRUE, site="mine"))
+    for who, site, id in ((BOB, "mine", hers), (admin, hers, hers), (admin, f"deployment/{mine}", mine)):
+        view, _ = await service.create(who, JobRequest(TRUE, site=site))
+        assert desk.job(view.id).site == f"deployment/{id}"
+
+
 async def test_a_cluster_that_is_not_up_yet_has_its_jobs_wait(desk: Desk, tmp_path: Path) -> None:
     add_deployment(desk, "mine")
     service = service_of(desk, tmp_path, laptop=Site())
@@ -274,7 +354,6 @@ async def test_a_cluster_that_is_not_up_yet_has_its_jobs_wait(desk: Desk, tmp_pa
 
 async def test_a_job_of_a_template_that_fits_nowhere_fails_with_the_words(desk: Desk, tmp_path: Path) -> None:
     service = service_of(desk, tmp_path, laptop=Site())
-    properties = {"command": ["true"], "cpus": 40, "gpus": 0, "nodes": 1, "container": False, "each": False}
-    order = JobOrder("alice", "physics", "k", "work", "laptop", properties, frozenset())
+    order = JobOrder("alice", "physics", "k", "work", "laptop", WIDE, frozenset())
     with pytest.raises(Permanent, match="laptop has 2 CPUs on a node, not 40 `isthmus sites show laptop`"):
         await ServedJobDesk(service).submit(order)

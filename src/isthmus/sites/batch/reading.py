@@ -13,6 +13,7 @@ from isthmus.sites.jobs import Facilities, Nodes, Partition, SandboxFile
 from isthmus.work.job import ContainerStatus, JobState, Phase, TaskStatus
 
 _NUMBERS = frozenset({"nodes", "count", "cpus", "free_cpus", "memory", "time_limit", "queued", "running", "wait"})
+_MOST = 2**63
 _WRONG = (KeyError, TypeError, ValueError, AttributeError)
 
 
@@ -49,8 +50,14 @@ def read_facilities(told: object) -> Facilities:
 
 def _partition(told: object) -> Partition:
     given = _known(Partition, told)
-    shapes = tuple(Nodes(**_counted(_known(Nodes, shape))) for shape in given.pop("shapes", None) or ())
+    shapes = tuple(map(_nodes, given.pop("shapes", None) or ()))
     return Partition(**_counted({**given, "name": str(given["name"])}), shapes=shapes)
+
+
+def _nodes(told: object) -> Nodes:
+    given = _counted(_known(Nodes, told))
+    untold = isinstance(told, Mapping) and "gpus" in told and told["gpus"] is None
+    return Nodes(**{**given, "gpus": None} if untold else given)
 
 
 def _counted(given: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +65,11 @@ def _counted(given: dict[str, Any]) -> dict[str, Any]:
     for name in _NUMBERS & set(given):
         if given[name] is not None and (isinstance(given[name], bool) or not isinstance(given[name], (int, float))):
             raise TypeError(f"{name} is no number")
-    return {**given, "gpus": {str(kind): int(number) for kind, number in (given.get("gpus") or {}).items()}}
+    gpus = {str(kind): int(number) for kind, number in (given.get("gpus") or {}).items()}
+    counts = [*gpus.values(), *(given[name] or 0 for name in _NUMBERS & set(given))]
+    if any(abs(number) > _MOST for number in counts):  # what would be no number when they are compared
+        raise ValueError("a number is beyond all measure")
+    return {**given, "gpus": gpus}
 
 
 def _container(told: object) -> ContainerStatus:

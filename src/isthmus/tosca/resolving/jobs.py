@@ -75,6 +75,8 @@ class _Job:
                 for found in self._input(index, item):
                     self._origins.append(index)
                     yield found
+            elif item is not BROKEN:
+                self._refuse(("inputs", index), "inputs: which one it is must be known before anything runs")
 
     def _input(self, index: int, item: Mapping[str, Value]) -> Iterator[Mapping[str, Value]]:
         known = {key: item[key] for key in ("from", "to", "mode") if item.get(key) is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from .outcomes import IMAGE, OUT_OF_MEMORY, START_ERROR, UNHEALTHY, CannotStart, Outcome
+from .outcomes import ERROR, IMAGE, OUT_OF_MEMORY, START_ERROR, UNHEALTHY, CannotStart, Outcome
 from .probes import Watch, perform
 
 TYPE_CHECKING = False
@@ -92,7 +92,7 @@ class Container:
         except CannotStart as error:
             self._has_ended(Outcome(error.code, reason=error.reason, message=str(error)))
         except OSError as error:
-            self._has_ended(Outcome(128, reason=START_ERROR, message=str(error)))
+            self._has_ended(Outcome(128, reason=ERROR, message=str(error)))
 
     def stop(self, reason: str, message: str, grace: float | None = None, final: bool = True) -> None:
         """Have it end: the hook before stopping, SIGTERM, and after ``grace`` seconds SIGKILL."""

@@ -141,15 +141,17 @@ class Submissions:
 
     @contextlib.contextmanager
     def _lock(self, place: Path) -> Any:
+        held = False
         for _ in range(100):
             try:
                 with contextlib.suppress(FileExistsError):  # exist_ok would look again, and it may be gone by then
                     place.mkdir(mode=0o700, parents=True)
                 with locked(place):
+                    held = True
                     yield
                     return
             except FileNotFoundError:
-                if (place / "lock").exists():
+                if held or (place / "lock").exists():
                     raise
         raise Temporary("submission {}: it is being removed".format(place.name))
 

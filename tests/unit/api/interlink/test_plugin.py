@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from isthmus.api.dialects.interlink.door import Door
-from isthmus.api.dialects.interlink.ping import NodeFace, count_gpus
+from isthmus.api.dialects.interlink.ping import NodeFace, choose_partition, count_gpus
 from isthmus.api.dialects.interlink.plugin import Plugin
 from isthmus.api.dialects.interlink.policy import ACCELERATORS, Policy
 from isthmus.api.dialects.interlink.wire import Taint
 from isthmus.errors import Busy, Invalid
-from isthmus.sites.jobs import LogOptions
+from isthmus.sites.jobs import LogOptions, Partition
 from isthmus.work.job import JobState
 
 from .conftest import Client
@@ -189,6 +189,16 @@ async def test_the_operators_word_on_the_node(ledger: Ledger) -> None:
         "taints": [{"key": "site/gpu", "value": "yes", "effect": "NoSchedule"}],
     }  # fmt: skip
     await client.http.aclose()
+
+
+@pytest.mark.parametrize(
+    ("named", "chosen"),
+    [("debug", "debug"), ("debug,main", "debug"), ("gone,main,debug", "main"), ("gone", None), (None, "main")],
+)
+def test_the_partition_that_pods_go_to(named: str | None, chosen: str | None) -> None:
+    partitions = Partition("debug", cpus=64), Partition("main", cpus=4, default=True)
+    found = choose_partition(partitions, named)
+    assert (found and found.name) == chosen
 
 
 async def test_resources_that_the_operator_names_are_shown_by_the_node(ledger: Ledger) -> None:

@@ -541,6 +541,16 @@ def test_what_is_said_under_two_names_is_refused_where_one_alone_can_hold(name: 
     assert f"metadata.annotations[slurm-job.vk.io/{name}]: job.vk.io/{name} says something else" in found
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later"), [("/cvmfs/a:/m", "/cvmfs/b:/m"), ("/cvmfs/a:/m:ro", "/cvmfs/a:/m/"), ("/a", "/cvmfs:/a")]
+)
+def test_of_two_binds_to_one_place_neither_is_dropped_unsaid(earlier: str, later: str) -> None:
+    names = "job.vk.io/singularity-mounts", "slurm-job.vk.io/singularity-mounts"
+    for said in ({names[1]: f"{earlier},{later}"}, dict(zip(names, (earlier, later), strict=True))):
+        found = refusal(pod(container(), annotations=said), host_paths=("/cvmfs", "/a"))
+        assert f"metadata.annotations[{names[1]}]: something else is mounted at /" in found
+
+
 def test_flags_are_refused_under_the_name_that_they_have() -> None:
     for key in ("job.vk.io/flags", "slurm-job.knoc.io/flags"):
         assert f"metadata.annotations[{key}]: --mem=0" in refusal(pod(container(), annotations={key: "--mem=0"}))

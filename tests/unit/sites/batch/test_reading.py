@@ -24,7 +24,13 @@ def test_nodes_are_read_by_what_each_has() -> None:
     told = {**TOLD, "partitions": [{"name": "main", "shapes": [shape]}], "qos": ["long"], "pool": True}
     found = read_facilities(told)
     assert found.partitions[0].shapes == (Nodes(2, 1.5, None, {"a100": 4}),)
-    assert (found.qos, found.pool) == (("long",), True)
+    assert (found.qos, found.pool, found.exact_types) == (("long",), True, False)
+
+
+def test_nodes_of_which_nothing_is_told_are_not_nodes_without_gpus() -> None:
+    shapes = [{"count": 2, "cpus": None, "memory": None, "gpus": None}, {"count": 1}]
+    [partition] = read_facilities({**TOLD, "partitions": [{"name": "main", "shapes": shapes}]}).partitions
+    assert partition.shapes == (Nodes(2, gpus=None), Nodes(1, gpus={}))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +41,9 @@ def test_nodes_are_read_by_what_each_has() -> None:
         {"name": "x", "wait": True},
         {"name": "x", "memory": float("inf")},
         {"name": "x", "gpus": ["a100"]},
+        {"name": "x", "gpus": {"a100": 10**400}},
+        {"name": "x", "shapes": [{"cpus": 10**400}]},
+        {"name": "x", "nodes": -(10**400)},
         {"name": "x", "gpus": {"a100": "four"}},
         {"name": "x", "shapes": [3]},
         {"name": "x", "shapes": [{"cpus": [2]}]},

@@ -12,6 +12,7 @@ import pytest
 
 from isthmus.sites.slurm.remote import Batch
 from isthmus.sites.slurm.remote.commands import Commands, clean_environment
+from isthmus.sites.slurm.remote.facilities import read_partitions
 from isthmus.work.runner.failures import Temporary
 
 COMMAND = """#!/bin/sh
@@ -243,6 +244,7 @@ def test_facilities_tell_partitions_with_what_waits(slurm: Slurm):
     told = slurm.batch.facilities()
 
     assert (told["version"], told["accounts"], told["qos"]) == ("24.11.5", ["chem", "physics"], ["long", "normal"])
+    assert told["exact_types"]
     assert len(slurm.asked("sacctmgr")) == 1
     shapes = [partition.pop("shapes") for partition in told["partitions"]]
     assert shapes == [
@@ -256,6 +258,16 @@ def test_facilities_tell_partitions_with_what_waits(slurm: Slurm):
         {"name": "gpu", "default": False, "state": "down", "nodes": 1, "cpus": 4, "free_cpus": 4, "memory": 500 * 2**20,
          "gpus": {"a100": 4, "gpu": 2}, "time_limit": None, "queued": 1, "running": 0},
     ]  # fmt: skip
+
+
+def test_nodes_that_sinfo_does_not_show_are_counted_by_their_partition():
+    shown = "PartitionName=cloud TotalNodes=4\nPartitionName=none TotalNodes=0\n"
+    cloud, none = read_partitions(shown, "cloud|n1|0/4/0/4|500|(null)\n", "", 0.0)
+    assert cloud["shapes"] == [
+        {"count": 1, "cpus": 4, "memory": 500 * 2**20, "gpus": {}},
+        {"count": 3, "cpus": None, "memory": None, "gpus": None},
+    ]
+    assert none["shapes"] == []
 
 
 def test_the_default_partition_is_that_of_the_site_where_its_settings_name_one(slurm: Slurm):

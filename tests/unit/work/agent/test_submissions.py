@@ -321,6 +321,19 @@ def test_removal_while_another_waits(tmp_path: Path) -> None:
     assert site.scheduler.accepted() == [name(1)] * 2
 
 
+def test_what_fails_under_the_lock_is_told_though_the_folder_is_gone(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    place = tmp_path / "submissions" / name(1)
+
+    def fail() -> None:
+        with site.submissions._lock(place):
+            shutil.rmtree(place)
+            raise FileNotFoundError("its own")
+
+    with pytest.raises(FileNotFoundError, match="its own"):
+        fail()
+
+
 def test_removal_as_the_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was told that the folder is there, and finds it gone, makes it anew."""
     site = Site(tmp_path)

@@ -159,8 +159,11 @@ class _Reader:
                 specs += word.split(",")
             else:
                 self._refusals.add(path, f"{show(word)} is no --bind", tolerable=False)
-        binds = (bind for spec in specs if (bind := self._bind(spec, path)) is not None)
-        return replace(wishes, binds=tuple(dict.fromkeys([*wishes.binds, *binds])))
+        binds = {bind.target.rstrip("/"): bind for bind in wishes.binds}
+        for bind in (bind for spec in specs if (bind := self._bind(spec, path)) is not None):
+            if binds.setdefault(bind.target.rstrip("/"), bind) != bind:
+                self._refusals.add(path, f"something else is mounted at {show(bind.target)}", tolerable=False)
+        return replace(wishes, binds=tuple(binds.values()))
 
     def _bind(self, spec: str, path: str) -> Bind | None:
         source, *rest = spec.split(":")

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from isthmus.api.dialects.interlink.paths import fault_of_absolute, is_below
 from isthmus.api.dialects.interlink.refusals import show
+from isthmus.work.runner.image_names import FILES
 
 REMOTE = ("docker", "oras", "library", "shub", "https", "http")
 """Schemes (``docker://``) by which an image is fetched; others are of the node's own images, engine or instances."""
-_FILES = ("docker-archive:", "oci-archive:", "oci:")
 
 
 def fault_of_image(image: str, folders: Iterable[str]) -> str:
@@ -24,7 +24,7 @@ def fault_of_image(image: str, folders: Iterable[str]) -> str:
     scheme, there, _ = image.partition("://")
     if there:
         return "" if scheme in REMOTE else f"no image is taken from {show(scheme)}://"
-    path = next((image.removeprefix(p).partition(":")[0] for p in _FILES if image.startswith(p)), None)
+    path = next((image.removeprefix(p).partition(":")[0] for p in FILES if image.startswith(p)), None)
     if path is None:
         if not image.startswith("/"):
             return ""

@@ -61,10 +61,12 @@ def answer_ping(
 def choose_partition(partitions: Sequence[Partition], named: str | None) -> Partition | None:
     """The partition that pods go to: the one named, else the default one, else that with most processors.
 
-    Partitions share nodes, so that their sum would promise more than there is.
+    Partitions share nodes, so that their sum would promise more than there is: of several names, which have commas
+    between them, the first counts that is there.
     """
     if named is not None:
-        return next((one for one in partitions if one.name == named), None)
+        known = {one.name: one for one in partitions}
+        return next((known[name] for name in named.split(",") if name in known), None)
     default = next((one for one in partitions if one.default), None)
     return default or max(partitions, key=lambda one: one.cpus or 0, default=None)
 

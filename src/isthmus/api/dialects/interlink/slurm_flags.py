@@ -52,9 +52,10 @@ _MOST = 100_000
 """Nodes, tasks or processors that are asked for at most."""
 _NO_LIMIT = frozenset({"unlimited", "infinite", "-1"})
 _RANGE = re.compile(r"(?a)\A(\d{1,8})-(\d{1,8})\Z")
-_TYPE = r"[A-Za-z][\w.-]*|\d+g\.\w+"
+_TYPE = r"[A-Za-z0-9][\w.-]*"
 _COUNT = re.compile(rf"(?a)\A(?:({_TYPE}):)?(\d{{1,4}})\Z")
-_GRES = re.compile(rf"(?a)\Agpu(?::({_TYPE}))?(?::(\d{{1,4}}))?\Z")
+_GRES = re.compile(rf"(?a)\Agpu(?::(?!\d+\Z)({_TYPE}))?(?::(\d{{1,4}}))?\Z")
+"""A number alone is how many, as Slurm reads it; a type may be one (``gpu:4090:2``)."""
 
 
 def read_flags(text: str, path: str, refusals: Refusals) -> dict[str, str]:

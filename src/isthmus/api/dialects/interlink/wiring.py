@@ -23,7 +23,7 @@ async def open_pod_jobs(site: str) -> AsyncIterator[PodJobs]:
 
     settings = load_settings().model_copy(update={"worker": False})
     async with open_runtime(settings) as runtime:
-        await runtime.service.jobs.sites.named(LOCAL, site)
+        await runtime.service.jobs.sites.taking(LOCAL, site)
         keeping = asyncio.ensure_future(runtime.keeper.run())
         try:
             yield ServedPodJobs(runtime.service.jobs, LOCAL, site)

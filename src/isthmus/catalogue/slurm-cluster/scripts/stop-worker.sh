@@ -23,7 +23,7 @@ end() {
 
 systemctl stop --no-block slurmd
 for _ in {1..60}; do
-    if [[ $(systemctl is-active slurmd) != deactivating ]] || ! pidof slurmstepd >/dev/null; then break; fi
+    if [[ $(systemctl is-active slurmd) != @(active|deactivating) ]] || ! pidof slurmstepd >/dev/null; then break; fi
     sleep 0.1
 done
 systemctl kill --signal=KILL slurmd 2>/dev/null || true

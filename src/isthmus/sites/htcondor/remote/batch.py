@@ -233,7 +233,7 @@ class Batch:
         slots = [slot for slot in slots if not slot.get("DynamicSlot")]
         each = [_room(slot) for slot in slots]
         gpus: Dict[str, int] = {}
-        for name, number in [pair for _, _, some in each for pair in some.items()]:
+        for name, number in [pair for _, _, some in each for pair in (some or {}).items()]:
             gpus[name] = gpus.get(name, 0) + number
         free = [slot for slot in slots if slot.get("PartitionableSlot") or slot.get("State") == "Unclaimed"]
         pool = {

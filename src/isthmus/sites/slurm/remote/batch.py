@@ -140,6 +140,7 @@ class Batch:
             "accounts": accounts,
             "qos": qos,
             "user": self._commands.user,
+            "exact_types": True,
         }
 
     def _submit(

@@ -94,7 +94,9 @@ def _add_nodes(found: Mapping[str, Partition], nodes: str) -> None:
             gpus[kind] = gpus.get(kind, 0) + number
         each[fields[0]].append((cpus[3] if len(cpus) > 3 else None, memory * 1024 * 1024 or None, here))
     for name, partition in found.items():
-        partition["shapes"] = shapes(each[name])
+        # Nodes of a cloud that are powered down are counted by the partition, and not shown one by one.
+        hidden = (partition.get("nodes") or 0) - len(each[name])
+        partition["shapes"] = shapes([*each[name], *[(None, None, None)] * hidden])
 
 
 def _add_jobs(found: Mapping[str, Partition], jobs: str, now: float) -> None:

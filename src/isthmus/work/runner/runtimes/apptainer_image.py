@@ -8,6 +8,7 @@ import hashlib
 import os
 
 from .. import processes
+from ..image_names import FILES
 from ..outcomes import IMAGE, CannotStart
 from .process import Invocation
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ..order import Order
     from . import Sink
 
-_FILES = ("oci-archive:", "docker-archive:", "oci:")
 _BUSY = 0.2
 """Seconds between looks whether another task has made the image."""
 
@@ -38,7 +38,7 @@ class Image:
         self._env = env
         self._lock = -1
         self.path, self.source = "", ""
-        kind = next((p for p in _FILES if name.startswith(p)), "")
+        kind = next((p for p in FILES if name.startswith(p)), "")
         if name.startswith(kind + "./"):  # it was staged in
             name = kind + os.path.join(order.work, _below(name[len(kind) + 2 :]))
         local = name[len(kind) :].split(":", 1)[0] if kind else None

@@ -12,6 +12,7 @@ import os
 import threading
 from functools import partial
 
+from ..image_names import is_of_a_registry
 from ..outcomes import IMAGE, CannotStart
 from ..volumes import Volumes
 from .engine_program import EngineProgram
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 SOCKET = "/var/run/docker.sock"
 _GONE = (404, 409)
-_NOT_NAMES = ("/", "-", ".", "docker-archive:", "oci-archive:", "oci:")
-"""How images begin that are files."""
 
 
 class Engine:
@@ -55,7 +54,7 @@ class Engine:
         if not init and self.order.spec.get("launch", "once") == "each" and resources.get("tasks", 1) > 1:
             raise CannotStart("launch: an engine cannot start a job of several processes")
         image = container["image"]
-        if image.startswith(_NOT_NAMES) or ("://" in image and not image.startswith("docker://")):
+        if not is_of_a_registry(image):
             raise CannotStart("image: an engine takes images by name, not %r" % image, reason=IMAGE)
         image = self.order.runtime.get("image_prefix", "") + image.replace("docker://", "", 1)
         has_parts = any(mount.get("sub_path") for mount in container.get("mounts") or ())
