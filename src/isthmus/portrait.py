@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from isthmus.engine.planner import make_plan
 from isthmus.engine.state import Health, Observed, Power
 from isthmus.errors import Busy, Conflict, NotFound
 from isthmus.placement import NoPlace, Placement
-from isthmus.sites.contract import Images, lends
+from isthmus.sites.contract import Images, Status, lends
 from isthmus.sites.errors import SiteError
 from isthmus.sites.registry import capabilities
 from isthmus.store.deployments import Deployment
@@ -35,6 +36,8 @@ from isthmus.views import (
     SiteView,
 )
 
+STATUS_SECONDS = 10.0
+"""For which a site is asked how it is, when others are shown beside it."""
 SECRET = "(secret)"  # noqa: S105  what is shown in place of one
 
 
@@ -235,9 +238,15 @@ async def site(name: str, sites: Sites, machines: int) -> SiteView:
     """A site as it is now; one that cannot even be opened says why."""
     try:
         driver = sites.get(name)
-        status = await driver.status()
     except SiteError as error:
         return SiteView(name, "", False, str(error), (), machines)
+    try:
+        async with asyncio.timeout(STATUS_SECONDS):
+            status = await driver.status()
+    except TimeoutError:
+        status = Status(False, f"no answer within {STATUS_SECONDS:g} s")
+    except SiteError as error:
+        status = Status(False, str(error))
     return SiteView(name, driver.kind, status.ready, status.detail, capabilities(driver), machines)
 
 

@@ -72,7 +72,7 @@ async def test_an_array_keeps_to_its_own_limit_and_lets_others_pass(bench: Bench
     ("spec", "words"),
     [
         (plain("true", resources=Resources(nodes=2)), "nodes"),
-        (plain("true", resources=Resources(cpus=3)), "cpus"),
+        (plain("true", resources=Resources(cpus=3)), "CPUs"),
         (plain("true", resources=Resources(memory=2**60)), "memory"),
         (plain("true", resources=Resources(tasks=2), launch=Launch.EACH), "launch"),
         (plain("true", options={"partition": "long"}), "partition"),
