@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from .batch import MORE_THAN_100_MIB, Cluster, deployed, eventually, kill_server
 
 
-class System:
+class System(ABC):
     """What the cases need to know of a batch system."""
 
     scheduler: str
@@ -33,9 +34,9 @@ class System:
     note = ":"
     """A command of a job by which :meth:`check_ran_once` knows of its tasks."""
 
+    @abstractmethod
     def check_ran_once(self, cluster: Cluster, jobs: Collection[str], tasks: Collection[int] = (0,)) -> None:
         """Each task of ``jobs`` was started once."""
-        raise NotImplementedError
 
 
 class JobCases(System):
